@@ -1,0 +1,3 @@
+module demine
+
+go 1.26.0

@@ -1,0 +1,175 @@
+package fact
+
+import "time"
+
+// Autostart is one thing that starts a program by itself: a crontab line, a
+// unit, a timer, a line of rc.local, an init script.
+type Autostart struct {
+	Ref       Ref       `json:"ref"`
+	Kind      string    `json:"kind"` // cron, periodic, unit, timer, rc, init
+	Origin    Origin    `json:"origin"`
+	Name      string    `json:"name,omitempty"` // unit or script name
+	Text      string    `json:"text,omitempty"` // the line as it stands
+	User      string    `json:"user,omitempty"`
+	Schedule  string    `json:"schedule,omitempty"` // five fields or @nick; OnCalendar of a timer
+	Dialect   string    `json:"dialect,omitempty"`  // debian, cronie, busybox
+	Command   string    `json:"command,omitempty"`  // secrets masked
+	Stdin     string    `json:"stdin,omitempty"`    // what follows a % in a crontab line
+	Shell     Shell     `json:"shell"`              // what the command does, from its words
+	Active    bool      `json:"active"`             // its daemon would run it
+	Dormant   string    `json:"dormant,omitempty"`  // code of the reason why not: bad-line, bad-mode, bad-owner, bad-name, no-daemon, disabled, not-executable, is-link
+	DormantAt Origin    `json:"dormant_at,omitzero"`
+	RDB       *RDBMark  `json:"rdb,omitempty"` // the file is a Redis dump
+	File      Ref       `json:"file,omitempty"`
+	Targets   []Ref     `json:"targets,omitempty"` // files that the command names or runs
+	Mode      uint32    `json:"mode,omitempty"`    // of the file
+	Modified  time.Time `json:"modified,omitzero"`
+	Changed   time.Time `json:"changed,omitzero"`
+	Package   string    `json:"package,omitempty"` // that owns the file
+	Gaps      []string  `json:"gaps,omitempty"`
+}
+
+// Shell is what the words of a shell command line say that it would do; every
+// field is a fact about the text, none a judgement. See format/shell.
+type Shell struct {
+	Programs   []string `json:"programs,omitempty"` // first words of its simple commands
+	URLs       []string `json:"urls,omitempty"`
+	Paths      []Path   `json:"paths,omitempty"`       // absolute paths that are named
+	Runs       []Path   `json:"runs,omitempty"`        // absolute paths that are run, also by an interpreter
+	Writes     []Path   `json:"writes,omitempty"`      // targets of > and >>, -o, -O, tee
+	FetchExec  bool     `json:"fetch_exec,omitempty"`  // what a fetcher prints or stores is run
+	Fetches    bool     `json:"fetches,omitempty"`     // it names a fetcher
+	DecodeExec bool     `json:"decode_exec,omitempty"` // what a decoder prints is run
+	DevTCP     bool     `json:"dev_tcp,omitempty"`     // /dev/tcp or /dev/udp
+	Detaches   bool     `json:"detaches,omitempty"`    // nohup, setsid, & at the end
+	Preload    []Path   `json:"preload,omitempty"`     // LD_PRELOAD=
+}
+
+// RDBMark is the header of a Redis dump found where no dump belongs.
+type RDBMark struct {
+	Version int       `json:"version"`         // of the RDB format
+	Redis   string    `json:"redis,omitempty"` // aux field redis-ver
+	Saved   time.Time `json:"saved,omitzero"`  // aux field ctime: the second of the write
+	Key     string    `json:"key,omitempty"`   // the key whose value holds the text
+}
+
+// File is a file that something points at. Only such files are in a Snapshot.
+type File struct {
+	Ref        Ref       `json:"ref"`
+	Path       Path      `json:"path"`
+	ID         FileID    `json:"id,omitzero"`
+	Missing    bool      `json:"missing,omitempty"`
+	Deleted    bool      `json:"deleted,omitempty"` // only a process still holds it
+	Type       string    `json:"type,omitempty"`    // regular, dir, link, fifo, socket, device
+	Mode       uint32    `json:"mode,omitempty"`    // permission and set-id bits
+	UID        int       `json:"uid"`
+	GID        int       `json:"gid"`
+	Owner      string    `json:"owner,omitempty"`
+	Size       int64     `json:"size"`
+	Modified   time.Time `json:"modified,omitzero"`
+	Changed    time.Time `json:"changed,omitzero"`
+	Born       time.Time `json:"born,omitzero"`
+	Flags      []string  `json:"flags,omitempty"`       // immutable, append
+	WritableBy []string  `json:"writable_by,omitempty"` // who besides root can write it or a parent: user names, or "everyone"
+	Format     string    `json:"format,omitempty"`      // elf, script, text, rdb, data
+	Package    string    `json:"package,omitempty"`     // that owns the path
+	Verified   string    `json:"verified,omitempty"`    // same, changed, or empty: not compared
+	Patterns   []Pattern `json:"patterns,omitempty"`
+	Shell      Shell     `json:"shell"`             // of a script
+	Pointed    []string  `json:"pointed,omitempty"` // kinds of fact that point at it
+	Gaps       []string  `json:"gaps,omitempty"`
+}
+
+// Pattern is one known pattern found in a file or in memory.
+type Pattern struct {
+	ID       string `json:"id"`
+	Strength string `json:"strength"` // conclusive, strong, weak
+	Offset   int64  `json:"offset"`
+	Count    int    `json:"count"`
+}
+
+// Account is one line of the account database.
+type Account struct {
+	Ref      Ref    `json:"ref"`
+	Name     string `json:"name"`
+	UID      int    `json:"uid"`
+	GID      int    `json:"gid"`
+	Home     Path   `json:"home"`
+	Shell    Path   `json:"shell"`
+	Login    bool   `json:"login"`              // the shell lets in
+	Password string `json:"password,omitempty"` // set, empty, locked, in-passwd, unknown
+	Origin   Origin `json:"origin"`
+}
+
+// Key is one public key that may log in to an account.
+type Key struct {
+	Ref         Ref       `json:"ref"`
+	Account     string    `json:"account"`
+	Type        string    `json:"type"`
+	Fingerprint string    `json:"fingerprint"` // SHA256:…
+	Comment     string    `json:"comment,omitempty"`
+	Options     []string  `json:"options,omitempty"`
+	Origin      Origin    `json:"origin"`
+	Mode        uint32    `json:"mode,omitempty"`
+	Modified    time.Time `json:"modified,omitzero"`
+	RDB         *RDBMark  `json:"rdb,omitempty"`  // the file is a Redis dump
+	Used        []KeyUse  `json:"used,omitempty"` // newest first, capped
+	UsesSeen    int       `json:"uses_seen,omitempty"`
+}
+
+// KeyUse is one login with a key, as the log tells it.
+type KeyUse struct {
+	Time   time.Time `json:"time"`
+	From   string    `json:"from"`
+	Origin Origin    `json:"origin"`
+}
+
+// Service is a program that demine knows how to read the settings of.
+type Service struct {
+	Ref      Ref       `json:"ref"`
+	Name     string    `json:"name"` // redis, sshd
+	Process  Ref       `json:"process,omitempty"`
+	Config   Path      `json:"config,omitempty"`
+	Ports    []int     `json:"ports,omitempty"`
+	Auth     string    `json:"auth"`              // none, password, acl, key, unknown
+	AuthBy   string    `json:"auth_by,omitempty"` // how that is known: asked, config, argv
+	Version  string    `json:"version,omitempty"`
+	Settings []Setting `json:"settings,omitempty"`
+	Secret   Secret    `json:"secret"`
+	Gaps     []string  `json:"gaps,omitempty"`
+}
+
+// Setting is one setting in force, with the place that set it and what the
+// package ships.
+type Setting struct {
+	Name    string `json:"name"`
+	Value   string `json:"value"`
+	Default string `json:"default,omitempty"` // built in, or as the package ships it
+	From    string `json:"from"`              // running, argv, file, default
+	Origin  Origin `json:"origin,omitzero"`
+}
+
+// Setting gives the named setting, or the zero Setting.
+func (s Service) Setting(name string) Setting {
+	for _, x := range s.Settings {
+		if x.Name == name {
+			return x
+		}
+	}
+	return Setting{}
+}
+
+// LogEvent is one thing that a log or a history says happened.
+type LogEvent struct {
+	Kind   string    `json:"kind"` // ssh-accepted, ssh-failed, cron-run, cron-refused, history, login
+	Time   time.Time `json:"time,omitzero"`
+	User   string    `json:"user,omitempty"`
+	From   string    `json:"from,omitempty"` // address
+	Method string    `json:"method,omitempty"`
+	Key    string    `json:"key,omitempty"` // fingerprint
+	PID    int       `json:"pid,omitempty"`
+	Text   string    `json:"text,omitempty"`
+	Shell  *Shell    `json:"shell,omitempty"`
+	Origin Origin    `json:"origin"`
+	Count  int       `json:"count,omitempty"` // alike events folded into one
+}

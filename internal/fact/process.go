@@ -1,0 +1,89 @@
+package fact
+
+import "time"
+
+// FileID is the identity of a file while it exists.
+type FileID struct {
+	Dev uint64 `json:"dev"`
+	Ino uint64 `json:"ino"`
+}
+
+// Process is one process as the kernel describes it. Times are CPU seconds;
+// percents are of one CPU (200 is two CPUs busy).
+type Process struct {
+	Ref        Ref       `json:"ref"`
+	PID        int       `json:"pid"`
+	PPID       int       `json:"ppid"`
+	Comm       string    `json:"comm"`
+	State      string    `json:"state"` // R S D Z T …
+	Started    time.Time `json:"started"`
+	StartTicks uint64    `json:"start_ticks"`
+	UID        int       `json:"uid"` // effective
+	RUID       int       `json:"ruid"`
+	User       string    `json:"user,omitempty"` // name in the namespace of demine
+	Exe        Path      `json:"exe,omitempty"`  // without " (deleted)"
+	ExeDeleted bool      `json:"exe_deleted,omitempty"`
+	ExeID      FileID    `json:"exe_id,omitzero"`
+	ExeFile    Ref       `json:"exe_file,omitempty"` // the File of the image that runs
+	Argv       []string  `json:"argv,omitempty"`     // secrets masked
+	Cwd        Path      `json:"cwd,omitempty"`
+	Cgroup     Path      `json:"cgroup,omitempty"`
+	Unit       string    `json:"unit,omitempty"`      // systemd unit of the cgroup
+	Session    string    `json:"session,omitempty"`   // logind session of the cgroup
+	Container  string    `json:"container,omitempty"` // container id of the cgroup
+	Kernel     bool      `json:"kernel,omitempty"`    // PF_KTHREAD: a real kernel thread
+	Threads    int       `json:"threads,omitempty"`
+	TTY        int       `json:"tty,omitempty"`
+	Nice       int       `json:"nice,omitempty"`
+	Flags      uint32    `json:"flags,omitempty"`
+	RSS        int64     `json:"rss,omitempty"`  // bytes
+	CPU        float64   `json:"cpu"`            // seconds of its own over its life
+	CPULife    float64   `json:"cpu_life"`       // percent over its life
+	CPUNow     float64   `json:"cpu_now"`        // percent over the sample; -1 when there was none
+	Wait       float64   `json:"wait,omitempty"` // seconds its threads waited for a CPU, over their lives
+	WaitNow    float64   `json:"wait_now"`       // percent of the sample that a runnable thread waited, summed over threads; -1 when unknown
+	BusyNow    float64   `json:"busy_now"`       // waiting / (waiting + running) in the sample, percent; -1 when unknown
+	NetNS      uint64    `json:"netns,omitempty"`
+	Preload    []Path    `json:"preload,omitempty"` // LD_PRELOAD of its environment
+	Gaps       []string  `json:"gaps,omitempty"`    // fields that could not be read
+}
+
+// Load is what the machine as a whole is doing. Percents of CPUNow* are of all
+// CPUs together (100 is the whole machine); a field of -1 is unknown.
+type Load struct {
+	Avg       [3]float64 `json:"avg"` // 1, 5, 15 minutes
+	Running   int        `json:"running"`
+	Total     int        `json:"total"`
+	SampleMS  int        `json:"sample_ms"`
+	User      float64    `json:"user"` // with nice
+	System    float64    `json:"system"`
+	IOWait    float64    `json:"iowait"`
+	Steal     float64    `json:"steal"`
+	IRQ       float64    `json:"irq"`
+	Idle      float64    `json:"idle"`
+	PerCPU    []CPUUse   `json:"per_cpu,omitempty"`
+	PSI       []PSI      `json:"psi,omitempty"`
+	MemTotal  int64      `json:"mem_total,omitempty"` // bytes
+	MemAvail  int64      `json:"mem_avail,omitempty"`
+	SwapTotal int64      `json:"swap_total,omitempty"`
+	SwapFree  int64      `json:"swap_free,omitempty"`
+	SwapInOut float64    `json:"swap_in_out,omitempty"` // pages a second in the sample
+	Blocked   int        `json:"blocked"`               // tasks in D state
+}
+
+// CPUUse is one CPU over the sample, in percent of it.
+type CPUUse struct {
+	CPU                                    int     `json:"cpu"`
+	User, System, IOWait, Steal, IRQ, Idle float64 `json:"-"`
+	Busy                                   float64 `json:"busy"`
+}
+
+// PSI is one line of /proc/pressure: share of time in which some or all tasks
+// waited for the resource (Documentation/accounting/psi.rst).
+type PSI struct {
+	Resource string  `json:"resource"` // cpu, io, memory
+	Kind     string  `json:"kind"`     // some, full
+	Avg10    float64 `json:"avg10"`
+	Avg60    float64 `json:"avg60"`
+	Avg300   float64 `json:"avg300"`
+}
