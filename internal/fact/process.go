@@ -44,7 +44,7 @@ type Process struct {
 	WaitNow    float64   `json:"wait_now"`       // percent of the sample that a runnable thread waited, summed over threads; -1 when unknown
 	BusyNow    float64   `json:"busy_now"`       // waiting / (waiting + running) in the sample, percent; -1 when unknown
 	NetNS      uint64    `json:"netns,omitempty"`
-	Preload    []Path    `json:"preload,omitempty"` // LD_PRELOAD of its environment
+	Sockets    []uint64  `json:"sockets,omitempty"` // inodes of the sockets that it holds open
 	Gaps       []string  `json:"gaps,omitempty"`    // fields that could not be read
 }
 

@@ -15,7 +15,6 @@ type Socket struct {
 	Inode    uint64     `json:"inode,omitempty"`
 	UID      int        `json:"uid"`
 	NetNS    uint64     `json:"netns"`
-	Owners   []Ref      `json:"owners,omitempty"` // processes that hold it open
 }
 
 // Listening reports whether new peers can reach the socket.

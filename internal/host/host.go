@@ -1,0 +1,104 @@
+// Package host is the machine that is examined: its files, and what its kernel
+// tells. It is the only reader of system calls, netlink and /proc, and it never
+// changes anything. The same observers run over the live machine (Live) and
+// over a fixture (package fixture).
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"demine/internal/fact"
+)
+
+// Host is one machine. Files and Kernel are never nil.
+type Host struct {
+	Name   string
+	Files  Files
+	Kernel Kernel
+	Now    func() time.Time
+}
+
+// Errors that callers branch on. Missing files are fs.ErrNotExist, missing
+// rights fs.ErrPermission, as everywhere in Go.
+var (
+	// ErrUnavailable: the kernel or this kind of host cannot tell.
+	ErrUnavailable = errors.New("not available on this host")
+	// ErrTooLarge comes with the bytes up to the limit.
+	ErrTooLarge = errors.New("larger than is read")
+	// ErrNotRegular: a FIFO, device, socket or directory where a file was expected.
+	ErrNotRegular = errors.New("not a regular file")
+)
+
+// Info is what stat tells about a file.
+type Info struct {
+	Type     string // regular, dir, link, fifo, socket, device
+	Mode     uint32 // permission, set-id and sticky bits
+	UID, GID int
+	Size     int64
+	Links    uint64
+	ID       fact.FileID
+	Modified time.Time
+	Changed  time.Time
+	Born     time.Time // zero where the file system does not keep it
+}
+
+// File is an open regular file.
+type File interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// Dir is an open directory, for reading many small files below it: the open
+// descriptor guarantees that all of them belong to the same directory, also
+// when its name is reused (a pid in /proc).
+type Dir interface {
+	// ReadFile appends the whole file to buf[:0], at most cap(buf) bytes unless
+	// it is empty, and returns it; longer files are cut without an error.
+	ReadFile(name string, buf []byte) ([]byte, error)
+	Readlink(name string) (string, error)
+	// Names lists a directory below, or the directory itself for ".".
+	Names(name string) ([]string, error)
+	// Stat follows links.
+	Stat(name string) (Info, error)
+	io.Closer
+}
+
+// Files reads the files of a host. Nothing blocks: FIFOs and devices are
+// refused with ErrNotRegular.
+type Files interface {
+	// ReadFile reads a regular file, at most limit bytes.
+	ReadFile(p fact.Path, limit int) ([]byte, Info, error)
+	// ReadTail reads the last limit bytes of a regular file and tells at which
+	// offset they begin.
+	ReadTail(p fact.Path, limit int) ([]byte, int64, error)
+	Open(p fact.Path) (File, Info, error)
+	OpenDir(p fact.Path) (Dir, error)
+	// Names lists a directory, sorted.
+	Names(p fact.Path) ([]string, error)
+	Readlink(p fact.Path) (fact.Path, error)
+	// Stat follows links, Lstat does not.
+	Stat(p fact.Path) (Info, error)
+	Lstat(p fact.Path) (Info, error)
+	// Flags are the immutable and append-only flags, where they are kept.
+	Flags(p fact.Path) ([]string, error)
+}
+
+// Kernel asks the running kernel. A host that is not running answers
+// ErrUnavailable.
+type Kernel interface {
+	// Identity fills name, kernel release, architecture, uid, pid and CPUs.
+	Identity() (fact.HostInfo, error)
+	// Sockets lists the tcp and udp sockets of the network namespace of the
+	// process with this pid (0: demine's own).
+	Sockets(ctx context.Context, pid int) ([]fact.Socket, error)
+	// Firewall reads the packet filter of demine's own network namespace.
+	Firewall(ctx context.Context) ([]fact.Ruleset, []fact.Gap)
+	// Dial connects to an address of this very host.
+	Dial(ctx context.Context, network, addr string) (net.Conn, error)
+	// Addresses of the host's own interfaces.
+	Addresses() ([]net.IP, error)
+}
