@@ -1,0 +1,8 @@
+package observe
+
+// All observers. A test fails when a file declares one that is not here.
+var All = []*Observer{
+	hostinfo,
+	account,
+	process,
+}

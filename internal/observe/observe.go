@@ -1,0 +1,226 @@
+// Package observe turns a host into facts: one file an observer, each a value
+// that states what it sees, what it needs and which files it may open. An
+// observer states facts and judges nothing; what it could not see it says in
+// its Coverage.
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"demine/internal/fact"
+	"demine/internal/host"
+)
+
+// Observer is one way of looking. The zero See is not valid.
+type Observer struct {
+	Name, Doc string
+	Sees      []string // kinds of fact that it adds or enriches
+	Needs     []string // names of observers that must have run first
+	Reads     []string // path patterns that it may open; * is one component, ** any tail
+	Follows   []string // kinds whose named paths it may open
+	See       func(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error)
+}
+
+// Scope says what a targeted observer should look at.
+type Scope struct {
+	Images []fact.Ref  // processes whose executable is to be read
+	Files  []fact.Path // files to be described
+}
+
+// Part is what one observer adds. A fact whose Ref is in the Snapshot already
+// takes its place: that is how an observer enriches what another one saw.
+type Part struct {
+	Host      *fact.HostInfo
+	Load      *fact.Load
+	Process   []fact.Process
+	Socket    []fact.Socket
+	Autostart []fact.Autostart
+	File      []fact.File
+	Account   []fact.Account
+	Key       []fact.Key
+	Firewall  []fact.Ruleset
+	Service   []fact.Service
+	Log       []fact.LogEvent
+	Gaps      []fact.Gap
+	Absent    bool // the thing does not exist on this host
+}
+
+func (p *Part) count() int {
+	return len(p.Process) + len(p.Socket) + len(p.Autostart) + len(p.File) + len(p.Account) +
+		len(p.Key) + len(p.Firewall) + len(p.Service) + len(p.Log)
+}
+
+// gap records an error as something not seen. A missing file is no gap.
+func (p *Part) gap(what fact.Path, err error) {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	p.Gaps = append(p.Gaps, fact.Gap{Code: gapCode(err), What: what.String(), Detail: rootCause(err)})
+}
+
+func gapCode(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "no-permission"
+	case errors.Is(err, host.ErrTooLarge):
+		return "too-large"
+	case errors.Is(err, host.ErrNotRegular):
+		return "not-regular"
+	case errors.Is(err, host.ErrUnavailable):
+		return "unavailable"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "timeout"
+	}
+	return "unreadable"
+}
+
+func rootCause(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+// Run runs the observers, each after those that it needs, a few at a time,
+// over what is in base (nil: nothing yet), and returns the new Snapshot; base
+// is not changed. It does not fail: what could not be seen is in the Coverage.
+// A panic in an observer becomes its Coverage.
+func Run(ctx context.Context, h *host.Host, obs []*Observer, sc Scope, base *fact.Snapshot) *fact.Snapshot {
+	s := clone(base)
+	if s.Taken.IsZero() {
+		s.Schema, s.Taken = fact.SchemaVersion, h.Now()
+	}
+	r := runner{h: h, sc: sc, snap: s, left: map[string]bool{}}
+	for _, o := range obs {
+		r.left[o.Name] = true
+	}
+	r.run(ctx, obs)
+	return s
+}
+
+type runner struct {
+	h    *host.Host
+	sc   Scope
+	mu   sync.Mutex // guards snap and left
+	snap *fact.Snapshot
+	left map[string]bool
+}
+
+// run starts observers whose needs are met, in levels: within a level nothing
+// of the snapshot changes, so observers read it without a lock.
+func (r *runner) run(ctx context.Context, obs []*Observer) {
+	for len(obs) > 0 {
+		var now, later []*Observer
+		for _, o := range obs {
+			if r.ready(o) {
+				now = append(now, o)
+			} else {
+				later = append(later, o)
+			}
+		}
+		if len(now) == 0 {
+			panic("observe: observers need each other in a circle: " + later[0].Name)
+		}
+		r.level(ctx, now)
+		obs = later
+	}
+}
+
+func (r *runner) ready(o *Observer) bool {
+	for _, n := range o.Needs {
+		if r.left[n] {
+			return false
+		}
+	}
+	return true
+}
+
+const atOnce = 4 // more than the CPUs of small hosts: some observers wait
+
+func (r *runner) level(ctx context.Context, obs []*Observer) {
+	type result struct {
+		part Part
+		cov  fact.Coverage
+	}
+	results := make([]result, len(obs))
+	slots := make(chan struct{}, atOnce)
+	var wg sync.WaitGroup
+	for i, o := range obs {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			results[i].part, results[i].cov = see(ctx, r.h, o, r.snap, r.sc)
+		}()
+	}
+	wg.Wait()
+	for i, o := range obs {
+		merge(r.snap, results[i].part)
+		r.snap.Coverage = append(r.snap.Coverage, results[i].cov)
+		delete(r.left, o.Name)
+	}
+}
+
+// see runs one observer and turns everything that can happen into Coverage.
+func see(ctx context.Context, h *host.Host, o *Observer, in *fact.Snapshot, sc Scope) (p Part, c fact.Coverage) {
+	begin := time.Now()
+	c = fact.Coverage{Observer: o.Name, Sees: o.Sees, State: fact.Seen}
+	defer func() {
+		if x := recover(); x != nil {
+			p = Part{}
+			c.State = fact.Failed
+			c.Gaps = append(c.Gaps, fact.Gap{Code: "panic", Detail: fmt.Sprint(x)})
+		}
+		c.TookUS = time.Since(begin).Microseconds()
+	}()
+	v := newView(h, o, in)
+	p, err := o.See(ctx, v, in, sc)
+	c.Count, c.Gaps = p.count(), foldGaps(p.Gaps)
+	switch {
+	case errors.Is(err, host.ErrUnavailable):
+		c.State = fact.Unavailable
+	case err != nil && errors.Is(err, fs.ErrNotExist):
+		c.State = fact.Absent
+	case err != nil:
+		c.State = fact.Failed
+	case p.Absent && len(p.Gaps) == 0:
+		c.State = fact.Absent
+	case len(p.Gaps) > 0:
+		c.State = fact.Partial
+	}
+	if err != nil && c.State != fact.Absent {
+		c.Gaps = append(c.Gaps, fact.Gap{Code: gapCode(err), Detail: rootCause(err)})
+	}
+	return p, c
+}
+
+// foldGaps keeps the first few gaps of each code in full and counts the rest:
+// an ordinary user cannot read the files of a thousand processes.
+func foldGaps(gaps []fact.Gap) []fact.Gap {
+	const inFull = 5
+	seen, last := map[string]int{}, map[string]int{}
+	var out []fact.Gap
+	for _, g := range gaps {
+		n := max(1, g.Count)
+		if seen[g.Code] < inFull {
+			seen[g.Code]++
+			out = append(out, g)
+			continue
+		}
+		i, ok := last[g.Code]
+		if !ok {
+			i = len(out)
+			last[g.Code] = i
+			out = append(out, fact.Gap{Code: g.Code})
+		}
+		out[i].Count += n
+	}
+	return out
+}
