@@ -1,0 +1,187 @@
+package observe
+
+import (
+	"context"
+	"time"
+
+	"demine/internal/fact"
+	"demine/internal/format/proc"
+)
+
+// The sample is long enough that a busy thread gets several of the kernel's
+// 10 ms ticks, and short enough for an outage.
+const sample = 300 * time.Millisecond
+
+// use is what a process had used and waited for at one moment.
+type use struct {
+	ticks     uint64
+	run, wait uint64 // nanoseconds, over all threads
+	state     byte
+}
+
+// seeLoad reads twice: the machine's counters, and those of each process. The
+// difference is what happens now; the averages since boot say little.
+func seeLoad(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
+	var p Part
+	b, _, err := v.ReadFile("/proc/stat", 4<<20)
+	if err != nil {
+		return p, err
+	}
+	first, begin := proc.CPUStat(b), time.Now()
+	mem1 := meminfo(v)
+	before := uses(ctx, v, in)
+	select {
+	case <-ctx.Done():
+		return p, ctx.Err()
+	case <-time.After(sample - time.Since(begin)):
+	}
+	b, _, err = v.ReadFile("/proc/stat", 4<<20)
+	if err != nil {
+		return p, err
+	}
+	took := time.Since(begin)
+	l := machine(first, proc.CPUStat(b), took)
+	after := uses(ctx, v, in)
+	for i := range in.Process {
+		p.Process = append(p.Process, withUse(in.Process[i], before[i], after[i], took))
+		if after[i] != nil && after[i].state == 'D' {
+			l.Blocked++
+		}
+	}
+	readLoad(v, &l, mem1)
+	p.Load = &l
+	return p, nil
+}
+
+// uses reads the counters of all processes; one that ended has none.
+func uses(ctx context.Context, v *View, in *fact.Snapshot) []*use {
+	out := make([]*use, len(in.Process))
+	buf := make([]byte, 0, 4096)
+	for i := range in.Process {
+		if ctx.Err() != nil {
+			break
+		}
+		out[i] = oneUse(v, &in.Process[i], buf)
+	}
+	return out
+}
+
+func oneUse(v *View, p *fact.Process, buf []byte) *use {
+	d, err := v.OpenDir(pidPath(p.PID))
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	b, err := d.ReadFile("stat", buf)
+	if err != nil {
+		return nil
+	}
+	st, err := proc.Stat(b)
+	if err != nil || st.Start != p.StartTicks {
+		return nil // another process has this pid now
+	}
+	u := &use{ticks: st.UTime + st.STime, state: st.State}
+	if p.Kernel {
+		return u
+	}
+	if st.Threads <= 1 {
+		u.addSched(d.ReadFile("schedstat", buf))
+		return u
+	}
+	// /proc/PID/schedstat is the main thread's alone.
+	tids, _ := d.Names("task")
+	for _, t := range tids {
+		u.addSched(d.ReadFile("task/"+t+"/schedstat", buf))
+	}
+	return u
+}
+
+func (u *use) addSched(b []byte, err error) {
+	if err != nil {
+		return
+	}
+	run, wait := proc.Schedstat(b)
+	u.run += run
+	u.wait += wait
+}
+
+func withUse(p fact.Process, a, b *use, took time.Duration) fact.Process {
+	if a == nil || b == nil {
+		return p
+	}
+	percent := func(ns uint64) float64 { return 100 * float64(ns) / float64(took.Nanoseconds()) }
+	p.Wait = float64(b.wait) / 1e9
+	p.State = string(b.state)
+	p.CPUNow = percent(uint64(sub(b.ticks, a.ticks)) * uint64(time.Second/userHz))
+	if run, wait := sub(b.run, a.run), sub(b.wait, a.wait); b.run > 0 {
+		p.CPUNow = percent(run) // nanoseconds tell more than ticks
+		p.WaitNow = percent(wait)
+		p.BusyNow = 0
+		if run+wait > 0 {
+			p.BusyNow = 100 * float64(wait) / float64(run+wait)
+		}
+	}
+	return p
+}
+
+// sub is a-b; a counter that went back (a thread ended) gives 0.
+func sub(a, b uint64) uint64 {
+	if a < b {
+		return 0
+	}
+	return a - b
+}
+
+func machine(a, b proc.CPUStats, took time.Duration) fact.Load {
+	l := fact.Load{SampleMS: int(took.Milliseconds()), Blocked: 0, Running: b.Running}
+	fill := func(x, y proc.CPU) (u fact.CPUUse) {
+		total := float64(sub(y.Total(), x.Total()))
+		if total == 0 {
+			return u
+		}
+		pc := func(m, n uint64) float64 { return 100 * float64(sub(n, m)) / total }
+		u.User = pc(x.User+x.Nice, y.User+y.Nice)
+		u.System = pc(x.System, y.System)
+		u.IOWait = pc(x.IOWait, y.IOWait)
+		u.Steal = pc(x.Steal, y.Steal)
+		u.IRQ = pc(x.IRQ+x.SoftIRQ, y.IRQ+y.SoftIRQ)
+		u.Busy = u.User + u.System + u.IRQ
+		return u
+	}
+	all := fill(a.All, b.All)
+	l.User, l.System, l.IOWait, l.Steal, l.IRQ = all.User, all.System, all.IOWait, all.Steal, all.IRQ
+	l.Idle = max(0, 100-all.Busy-all.IOWait-all.Steal)
+	for i := range min(len(a.CPUs), len(b.CPUs)) {
+		u := fill(a.CPUs[i], b.CPUs[i])
+		u.CPU = i
+		l.PerCPU = append(l.PerCPU, u)
+	}
+	return l
+}
+
+func meminfo(v *View) uint64 {
+	b, _, err := v.ReadFile("/proc/vmstat", 1<<20)
+	if err != nil {
+		return 0
+	}
+	return proc.VMStat(b, "pswpin") + proc.VMStat(b, "pswpout")
+}
+
+func readLoad(v *View, l *fact.Load, swapped uint64) {
+	if b, _, err := v.ReadFile("/proc/loadavg", 256); err == nil {
+		l.Avg, l.Running, l.Total = proc.Loadavg(b)
+	}
+	if b, _, err := v.ReadFile("/proc/meminfo", 64<<10); err == nil {
+		m := proc.Meminfo(b)
+		l.MemTotal, l.MemAvail = m["MemTotal"], m["MemAvailable"]
+		l.SwapTotal, l.SwapFree = m["SwapTotal"], m["SwapFree"]
+	}
+	if l.SampleMS > 0 {
+		l.SwapInOut = float64(sub(meminfo(v), swapped)) * 1000 / float64(l.SampleMS)
+	}
+	for _, r := range []string{"cpu", "io", "memory"} { // since 4.20
+		if b, _, err := v.ReadFile(fact.Path("/proc/pressure/"+r), 4096); err == nil {
+			l.PSI = append(l.PSI, proc.PSI(b, r)...)
+		}
+	}
+}

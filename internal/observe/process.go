@@ -1,0 +1,205 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"demine/internal/fact"
+	"demine/internal/format/mask"
+	"demine/internal/format/proc"
+	"demine/internal/host"
+)
+
+var process = &Observer{
+	Name:  "process",
+	Doc:   "every process that /proc lists: who it is, what it runs, whom it belongs to, what it used",
+	Sees:  []string{fact.KindProcess},
+	Needs: []string{"host", "account"},
+	Reads: []string{"/proc", "/proc/*", "/proc/*/**"},
+	See:   seeProcesses,
+}
+
+// ticks a second of /proc/PID/stat: USER_HZ is 100 on every architecture that
+// Linux still has (include/asm-generic/param.h).
+const userHz = 100
+
+func seeProcesses(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
+	names, err := v.Names("/proc")
+	if err != nil {
+		return Part{}, err
+	}
+	var pids []int
+	for _, n := range names {
+		if pid, err := strconv.Atoi(n); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	r := newReader(v, in)
+	parts := make([]Part, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for w := range parts {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			buf := make([]byte, 0, 64<<10)
+			for i := w; i < len(pids) && ctx.Err() == nil; i += len(parts) {
+				r.read(pids[i], buf, &parts[w])
+			}
+		}()
+	}
+	wg.Wait()
+	var out Part
+	for _, p := range parts {
+		out.Process = append(out.Process, p.Process...)
+		out.Gaps = append(out.Gaps, p.Gaps...)
+	}
+	if len(out.Process) == 0 {
+		return out, host.ErrUnavailable // /proc is not mounted
+	}
+	return out, ctx.Err()
+}
+
+type procReader struct {
+	v     *View
+	boot  string
+	since time.Time // boot
+	now   time.Time
+	names map[int]string
+}
+
+func newReader(v *View, in *fact.Snapshot) *procReader {
+	r := &procReader{v: v, boot: in.Host.Boot, since: in.Host.BootTime, now: v.Host().Now(), names: map[int]string{}}
+	for i := range in.Account {
+		a := &in.Account[i]
+		if _, ok := r.names[a.UID]; !ok {
+			r.names[a.UID] = a.Name
+		}
+	}
+	return r
+}
+
+// read adds one process. One that ends meanwhile is no gap: it is simply not
+// there any more.
+func (r *procReader) read(pid int, buf []byte, out *Part) {
+	d, err := r.v.OpenDir(fact.Path("/proc/" + strconv.Itoa(pid)))
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	b, err := d.ReadFile("stat", buf)
+	if err != nil {
+		if !gone(err) {
+			out.gap(fact.Path("/proc/"+strconv.Itoa(pid)), err)
+		}
+		return
+	}
+	st, err := proc.Stat(b)
+	if err != nil {
+		out.gap(fact.Path("/proc/"+strconv.Itoa(pid)+"/stat"), err)
+		return
+	}
+	p := r.fromStat(st)
+	if b, err := d.ReadFile("status", buf); err == nil {
+		s := proc.Status(b)
+		p.UID, p.RUID = s.EUID, s.UID
+		p.User = r.names[p.UID]
+	} else if gone(err) {
+		return
+	}
+	if !p.Kernel {
+		r.userSide(d, &p, buf, out)
+	}
+	out.Process = append(out.Process, p)
+}
+
+func (r *procReader) fromStat(st proc.StatLine) fact.Process {
+	p := fact.Process{
+		Ref: fact.ProcessRef(r.boot, st.PID, st.Start), PID: st.PID, PPID: st.PPID, Comm: fact.Text([]byte(st.Comm)),
+		State: string(st.State), StartTicks: st.Start, Kernel: st.Flags&proc.FlagKernelThread != 0,
+		Threads: st.Threads, TTY: st.TTY, Nice: st.Nice, Flags: st.Flags, RSS: st.RSS,
+		CPU: float64(st.UTime+st.STime) / userHz, CPUNow: -1, WaitNow: -1, BusyNow: -1,
+	}
+	if !r.since.IsZero() {
+		p.Started = r.since.Add(time.Duration(st.Start) * time.Second / userHz)
+		if life := r.now.Sub(p.Started).Seconds(); life > 0.1 {
+			p.CPULife = 100 * p.CPU / life
+		}
+	}
+	return p
+}
+
+// userSide reads what kernel threads do not have.
+func (r *procReader) userSide(d host.Dir, p *fact.Process, buf []byte, out *Part) {
+	if b, err := d.ReadFile("cmdline", buf); err == nil {
+		p.Argv = mask.Argv(texts(proc.Cmdline(b)))
+	}
+	if b, err := d.ReadFile("cgroup", buf); err == nil {
+		cg := proc.Cgroup(b)
+		p.Cgroup = fact.Path(cg)
+		p.Unit, p.Session, p.Container = proc.CgroupOwner(cg)
+	}
+	exe, err := d.Readlink("exe")
+	switch {
+	case err == nil:
+		p.Exe, p.ExeDeleted = deleted(exe)
+		if i, err := d.Stat("exe"); err == nil {
+			p.ExeID = i.ID
+		}
+	case denied(err):
+		p.Gaps = append(p.Gaps, "exe", "cwd", "sockets")
+		out.gap(fact.Path("/proc/"+strconv.Itoa(p.PID)+"/exe"), err)
+		return // the rest needs the same right
+	}
+	if cwd, err := d.Readlink("cwd"); err == nil {
+		p.Cwd, _ = deleted(cwd)
+	}
+	if ns, err := d.Readlink("ns/net"); err == nil {
+		p.NetNS = bracketed(ns)
+	}
+	fds, err := d.Names("fd")
+	if denied(err) {
+		p.Gaps = append(p.Gaps, "sockets")
+		out.gap(fact.Path("/proc/"+strconv.Itoa(p.PID)+"/fd"), err)
+	}
+	for _, fd := range fds {
+		if l, err := d.Readlink("fd/" + fd); err == nil && strings.HasPrefix(l, "socket:[") {
+			p.Sockets = append(p.Sockets, bracketed(l))
+		}
+	}
+}
+
+// deleted splits off the mark that d_path appends for an unlinked file.
+func deleted(link string) (fact.Path, bool) {
+	s, ok := strings.CutSuffix(link, " (deleted)")
+	return fact.Path(s), ok
+}
+
+// bracketed is the number in "socket:[123]" or "net:[4026531840]".
+func bracketed(s string) uint64 {
+	_, s, _ = strings.Cut(s, ":[")
+	n, _ := strconv.ParseUint(strings.TrimSuffix(s, "]"), 10, 64)
+	return n
+}
+
+func texts(args []string) []string {
+	const most, longest = 256, 4096
+	args = args[:min(most, len(args))]
+	for i, a := range args {
+		args[i] = fact.Text([]byte(a[:min(longest, len(a))]))
+	}
+	return args
+}
+
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
+}
+
+func denied(err error) bool { return errors.Is(err, fs.ErrPermission) }
