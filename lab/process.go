@@ -166,13 +166,16 @@ func (h *Host) confine(all []hierarchy, pid int) error {
 			return fmt.Errorf("make cgroup: %w", err)
 		}
 		h.Cgroups = append(h.Cgroups, dir)
-		// A v1 cpuset takes no process before it has CPUs and memory.
+		// A v1 cpuset takes no process before it has CPUs and memory; those below it shall inherit them.
 		for _, f := range []string{"cpuset.mems", "cpuset.cpus"} {
 			if v, err := os.ReadFile(filepath.Join(x.own, f)); err == nil && x.Type == "cgroup" {
 				if err := os.WriteFile(filepath.Join(dir, f), v, 0); err != nil {
 					return err
 				}
 			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.clone_children"), []byte("1"), 0); err != nil && x.Options == "cpuset" {
+			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
 			return fmt.Errorf("enter cgroup: %w", err)

@@ -120,6 +120,9 @@ func (h *Host) put(ctx context.Context, text io.Reader, dst string, mode fs.File
 	return err
 }
 
+// errEnded means that waiting is of no use any more.
+var errEnded = errors.New("the host has ended")
+
 // until polls cond until it returns nil; the last error tells what was missing.
 func until(ctx context.Context, limit time.Duration, what string, cond func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -130,6 +133,9 @@ func until(ctx context.Context, limit time.Duration, what string, cond func() er
 		err := cond()
 		if err == nil {
 			return nil
+		}
+		if errors.Is(err, errEnded) {
+			return fmt.Errorf("waited for %s: %w", what, err)
 		}
 		select {
 		case <-ctx.Done():

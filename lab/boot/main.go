@@ -6,8 +6,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -132,6 +134,9 @@ func kernelMounts(root string) error {
 		{"/dev/null", "/proc/sysrq-trigger", 0},
 	} {
 		at := filepath.Join(root, b.at)
+		if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
+			continue // this kernel does without
+		}
 		if err := unix.Mount(filepath.Join(root, b.from), at, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("bind %s: %w", b.at, err)
 		}

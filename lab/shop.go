@@ -1,0 +1,125 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	redisConf = "/etc/redis/redis-6380.conf"
+	redisDir  = "/var/lib/redis-6380"
+)
+
+// redisText is the dev team's instance as they left it. The line about protected configs makes Redis 7 behave as the
+// old ones did; see https://redis.io/docs/latest/operate/oss_and_stack/management/security.
+const redisText = `# flash sale, do not touch during a sale
+bind 0.0.0.0 -::*
+port 6380
+protected-mode no
+enable-protected-configs yes
+daemonize no
+dir ` + redisDir + `
+dbfilename dump.rdb
+save 3600 1
+logfile /var/log/redis-6380.log
+`
+
+const shopDB = `
+CREATE DATABASE IF NOT EXISTS shop;
+CREATE TABLE IF NOT EXISTS shop.orders (
+	id BIGINT AUTO_INCREMENT PRIMARY KEY, item INT NOT NULL, receipt CHAR(64) NOT NULL,
+	placed TIMESTAMP DEFAULT CURRENT_TIMESTAMP);
+CREATE USER IF NOT EXISTS shop@'127.0.0.1' IDENTIFIED BY 'flash-sale-01';
+GRANT ALL ON shop.* TO shop@'127.0.0.1';
+`
+
+// shop lays out Redis, MariaDB and the service between them.
+func shop(t *tree, h *Host) {
+	t.write(file{path: redisConf, text: redisText})
+	t.dir(redisDir, 0o755, 0, 0)
+	t.write(file{path: "/etc/mysql/mariadb.conf.d/60-site.cnf", text: "[mysqld]\nbind-address = *\nskip-name-resolve\ninnodb_flush_log_at_trx_commit = 2\n"})
+	t.dir("/opt/shop", 0o755, 0, 0)
+	t.copy(filepath.Join(h.Folder, "bin/sale"), "/opt/shop/sale", 0o755)
+	t.write(file{path: "/opt/shop/deploy.sh", text: "#!/bin/sh\n# fetches the nightly build from the office\nexit 0\n", mode: 0o755})
+	t.write(file{path: "/etc/shop/shop.env", text: "SHOP_DSN=shop:flash-sale-01@tcp(127.0.0.1:3306)/shop\n", mode: 0o640, gid: shopUID})
+	h.Facts.Redis = Redis{Service: "redis-6380.service", Config: redisConf, Dir: redisDir, DumpFile: "dump.rdb", Port: 6380, User: "root"}
+}
+
+// openShop waits for the services, and fills the shelves.
+func (h *Host) openShop(ctx context.Context) error {
+	if err := h.active(ctx, "mariadb.service", "redis-6380.service"); err != nil {
+		return err
+	}
+	if _, err := h.must(ctx, h.Inside, shopDB, "mariadb"); err != nil {
+		return fmt.Errorf("make the shop's tables: %w", err)
+	}
+	if _, err := h.sh(ctx, "redis-cli -p 6380 SET stock:1001 10000000; redis-cli -p 6380 HSET item:1001 name 'flash sale' price 99; redis-cli -p 6380 SAVE"); err != nil {
+		return fmt.Errorf("fill the shelves: %w", err)
+	}
+	return until(ctx, 20*time.Second, "the shop to answer", func() error {
+		_, err := h.sh(ctx, "curl -fsS http://127.0.0.1:8080/health")
+		return err
+	})
+}
+
+// LoadReport is the file in the world to which the customers' waiting times go, a JSON line a second.
+const LoadReport = "/var/log/load.jsonl"
+
+// Wait is one second of the customers' experience.
+type Wait struct {
+	At     time.Time `json:"at"`
+	Orders int       `json:"orders"`
+	Failed int       `json:"failed"`
+	P50    float64   `json:"p50_ms"`
+	P95    float64   `json:"p95_ms"`
+}
+
+// Waits reads what the customers have reported so far.
+func (h *Host) Waits(ctx context.Context) ([]Wait, error) {
+	text, err := h.must(ctx, h.World, "", "cat", LoadReport)
+	if err != nil {
+		return nil, err
+	}
+	var all []Wait
+	for d := json.NewDecoder(strings.NewReader(text)); d.More(); {
+		var w Wait
+		if err := d.Decode(&w); err != nil {
+			break // the last line may still be in the writing
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+// customers start to order, and the first orders arrive.
+func (h *Host) customers(ctx context.Context) error {
+	if h.Config.NoLoad {
+		return nil
+	}
+	h.step("customers order, 40 a second from %d addresses", len(Customers))
+	for _, c := range []struct{ url, from string }{
+		{"http://" + HostV4 + ":8080/order", strings.Join(Customers[:3], ",")},
+		{"http://[" + HostV6 + "]:8080/order", strings.Join(Customers[3:], ",")},
+	} {
+		script := fmt.Sprintf("setsid /opt/lab/sale load -url '%s' -from %s -rate 20 -report %s </dev/null >/dev/null 2>&1 &", c.url, c.from, LoadReport)
+		if _, err := h.must(ctx, h.World, "", "sh", "-c", script); err != nil {
+			return err
+		}
+	}
+	return until(ctx, 20*time.Second, "orders to go through", func() error {
+		waits, err := h.Waits(ctx)
+		if err != nil {
+			return err
+		}
+		for _, w := range waits {
+			if w.Orders > w.Failed {
+				return nil
+			}
+		}
+		return fmt.Errorf("%d reports, no order yet", len(waits))
+	})
+}
