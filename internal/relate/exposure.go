@@ -162,3 +162,15 @@ func sameEffect(a, b *fact.Rule) bool {
 		slices.Equal(a.DPort, b.DPort) && slices.Equal(a.Src, b.Src) && slices.Equal(a.Dst, b.Dst) &&
 		a.In == b.In && slices.Equal(a.CTState, b.CTState)
 }
+
+// Serves counts the connections from other hosts to the listeners of a
+// process.
+func (x *Index) Serves(p *fact.Process) int {
+	n := 0
+	for _, s := range x.Sockets(p) {
+		if s.State == "LISTEN" {
+			n += x.peers(s)
+		}
+	}
+	return n
+}

@@ -1,0 +1,124 @@
+package judge
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/vm"
+
+	"demine/internal/fact"
+	"demine/internal/relate"
+)
+
+// Expr is a compiled expression over "it" (a fact or something derived from
+// facts) and the functions of the Index. Fields go by their JSON names.
+type Expr struct {
+	Text string
+	prog *vm.Program
+}
+
+// Compile checks and compiles an expression. it is a value of the type of
+// "it"; vars are further names with a value of their type each.
+func Compile(text string, it any, vars map[string]any) (*Expr, error) {
+	env := functions(nil, nil)
+	env["it"] = it
+	for k, v := range vars {
+		env[k] = v
+	}
+	p, err := expr.Compile(text, expr.Env(env), expr.Patch(jsonNames{}))
+	if err != nil {
+		return nil, fmt.Errorf("expression %q: %w", text, err)
+	}
+	return &Expr{Text: text, prog: p}, nil
+}
+
+// Value evaluates the expression. Unseen says on what it leaned that was not
+// fully seen.
+func (e *Expr) Value(x *relate.Index, it any, vars map[string]any) (any, []Unseen, error) {
+	t := &tracker{x: x}
+	v, err := e.run(x, t, it, vars)
+	return v, t.unseen, err
+}
+
+func (e *Expr) run(x *relate.Index, t *tracker, it any, vars map[string]any) (any, error) {
+	env := functions(x, t)
+	env["it"] = it
+	for k, v := range vars {
+		env[k] = v
+	}
+	v, err := vm.Run(e.prog, env)
+	if err != nil {
+		return nil, fmt.Errorf("expression %q: %w", e.Text, err)
+	}
+	return v, nil
+}
+
+// jsonNames lets expressions use the JSON name of a field: one word a concept
+// across Go, YAML and JSON.
+type jsonNames struct{}
+
+func (jsonNames) Visit(node *ast.Node) {
+	m, ok := (*node).(*ast.MemberNode)
+	if !ok {
+		return
+	}
+	s, ok := m.Property.(*ast.StringNode)
+	if !ok {
+		return
+	}
+	if name, ok := goNames[s.Value]; ok {
+		s.Value = name
+	}
+}
+
+// goNames maps the JSON name of every field that rules can see to its Go name.
+var goNames = fieldNames(
+	fact.HostInfo{}, fact.Load{}, fact.Process{}, fact.Socket{}, fact.Autostart{}, fact.File{},
+	fact.Account{}, fact.Key{}, fact.Service{}, fact.LogEvent{}, fact.Coverage{},
+	relate.Exposure{}, relate.Schedule{}, relate.Start{}, Finding{},
+)
+
+// fieldNames walks the types. Two Go names for one JSON name would make rules
+// ambiguous: that is a defect of the types, found at start-up and by a test.
+func fieldNames(values ...any) map[string]string {
+	out := map[string]string{}
+	seen := map[reflect.Type]bool{}
+	for _, v := range values {
+		addFields(reflect.TypeOf(v), out, seen)
+	}
+	return out
+}
+
+func addFields(t reflect.Type, out map[string]string, seen map[reflect.Type]bool) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || seen[t] || !strings.HasPrefix(t.PkgPath(), "demine/") {
+		return
+	}
+	seen[t] = true
+	for f := range fields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		if old, ok := out[name]; ok && old != f.Name {
+			panic(fmt.Sprintf("judge: JSON name %q is %s and %s", name, old, f.Name))
+		}
+		out[name] = f.Name
+		addFields(f.Type, out, seen)
+	}
+}
+
+func fields(t reflect.Type) func(func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range t.NumField() {
+			if f := t.Field(i); f.IsExported() && !yield(f) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package judge
+
+import (
+	"strings"
+	"time"
+
+	"demine/internal/fact"
+	"demine/internal/relate"
+)
+
+// functions are what rules can ask beside "it". None returns nil: a fact that
+// is not there is its zero value. With a nil Index they are only signatures.
+func functions(x *relate.Index, t *tracker) map[string]any {
+	f := asker{x, t}
+	return map[string]any{
+		"now":         f.now,
+		"parent":      f.parent,
+		"ancestors":   f.ancestors,
+		"children":    f.children,
+		"family":      f.family,
+		"sockets":     f.sockets,
+		"image":       f.image,
+		"file":        f.file,
+		"packaged":    f.packaged,
+		"miner_code":  f.minerCode,
+		"uninstalled": relate.Uninstalled,
+		"schedule":    f.schedule,
+		"started":     f.started,
+		"starter":     f.starter,
+		"targets":     f.targets,
+		"service":     f.service,
+		"setting":     f.setting,
+		"process":     f.process,
+		"business":    f.business,
+		"within":      within,
+		"base":        base,
+		"starts_with": func(s fact.Path, prefix string) bool { return strings.HasPrefix(string(s), prefix) },
+		"text":        func(p fact.Path) string { return string(p) },
+	}
+}
+
+// asker answers for one evaluation.
+type asker struct {
+	x *relate.Index
+	t *tracker
+}
+
+func (f asker) now() time.Time { return f.x.Now }
+
+func (f asker) parent(p *fact.Process) *fact.Process {
+	if q := f.x.Parent(p); q != nil {
+		return q
+	}
+	return &fact.Process{}
+}
+
+func (f asker) ancestors(p *fact.Process) []*fact.Process { return f.x.Ancestors(p) }
+func (f asker) children(p *fact.Process) []*fact.Process  { return f.x.Children(p) }
+func (f asker) family(p *fact.Process) []*fact.Process    { return f.x.Family(p) }
+
+func (f asker) sockets(p *fact.Process) []*fact.Socket {
+	f.t.covered("socket")
+	return f.x.Sockets(p)
+}
+
+func (f asker) image(p *fact.Process) *fact.File {
+	if i := f.x.Image(p); i != nil {
+		return i
+	}
+	return &fact.File{}
+}
+
+func (f asker) file(p fact.Path) *fact.File {
+	if i := f.x.FileAt(p); i != nil {
+		return i
+	}
+	return &fact.File{}
+}
+
+// packaged: a package owns the file and nobody changed it since, as far as was
+// compared.
+func (f asker) packaged(v *fact.File) bool {
+	if v.Verified == "changed" {
+		return false
+	}
+	return f.t.ask("packaged "+string(v.Ref), "package", v.Package != "")
+}
+
+// minerCode: constants of mining algorithms are in the image: one that is in
+// nothing else, or two that are nearly so (patterns/).
+func (f asker) minerCode(v *fact.File) bool {
+	strong := 0
+	for _, p := range v.Patterns {
+		switch p.Strength {
+		case "conclusive":
+			return true
+		case "strong":
+			strong++
+		}
+	}
+	return strong >= 2
+}
+
+func (f asker) schedule(a *fact.Autostart) *relate.Schedule {
+	if s := f.x.ScheduleOf(a.Ref); s != nil {
+		return s
+	}
+	return &relate.Schedule{}
+}
+
+// started gives the processes that a job started.
+func (f asker) started(a *fact.Autostart) []*fact.Process {
+	var out []*fact.Process
+	for _, s := range f.schedule(a).Started {
+		if p := f.x.Process(s.Process); p != nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// starter gives the autostarts that a process can have come from.
+func (f asker) starter(p *fact.Process) []*fact.Autostart {
+	var out []*fact.Autostart
+	for i := range f.x.Schedules {
+		for _, s := range f.x.Schedules[i].Started {
+			if a := f.x.Autostart(f.x.Schedules[i].Ref); s.Process == p.Ref && a != nil {
+				out = append(out, a)
+			}
+		}
+	}
+	return out
+}
+
+// targets gives the files that an autostart names.
+func (f asker) targets(a *fact.Autostart) []*fact.File {
+	f.t.covered("file")
+	var out []*fact.File
+	for _, r := range a.Targets {
+		if v := f.x.File(r); v != nil {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func (f asker) process(r fact.Ref) *fact.Process {
+	if p := f.x.Process(r); p != nil {
+		return p
+	}
+	return &fact.Process{}
+}
+
+func (f asker) service(p *fact.Process) *fact.Service {
+	if s := f.x.ServiceOf(p); s != nil {
+		return s
+	}
+	return &fact.Service{}
+}
+
+func (f asker) setting(s *fact.Service, name string) fact.Setting { return s.Setting(name) }
+
+// business: the process serves clients from other hosts.
+func (f asker) business(p *fact.Process) bool { return f.x.Serves(p) > 0 }
+
+// within: the two moments are at most this many seconds apart.
+func within(a, b time.Time, seconds int) bool {
+	return !a.IsZero() && !b.IsZero() && a.Sub(b).Abs() <= time.Duration(seconds)*time.Second
+}
+
+func base(p fact.Path) string {
+	s := string(p)
+	return s[strings.LastIndexByte(s, '/')+1:]
+}
