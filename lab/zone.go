@@ -11,14 +11,14 @@ import (
 // which hides outside working hours, first runs at 19:00.
 const (
 	beforeDusk = 18*60 + 59       // minutes after midnight
-	prepare    = 20 * time.Second // what it takes from choosing the zone to the intrusion, at least
+	prepare    = 12 * time.Second // what it takes from choosing the zone to the intrusion, at least
 	lastSecond = 50               // an intrusion that begins later in the minute might not end in it
 )
 
 // zone picks the minute in which the intrusion is to happen, and the offset in whole minutes that calls it 18:59.
 func zone(now time.Time) (minute time.Time, offset int) {
 	at := now.Add(prepare).UTC()
-	if at.Second() > lastSecond-15 {
+	if at.Second() > lastSecond-5 {
 		at = at.Add(time.Minute)
 	}
 	minute = at.Truncate(time.Minute)
