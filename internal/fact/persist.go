@@ -74,6 +74,7 @@ type File struct {
 	Format     string    `json:"format,omitempty"`      // elf, script, text, rdb, data
 	Package    string    `json:"package,omitempty"`     // that owns the path
 	Verified   string    `json:"verified,omitempty"`    // same, changed, or empty: not compared
+	Scanned    string    `json:"scanned,omitempty"`     // whole, part: how much was searched for patterns; empty: not
 	Patterns   []Pattern `json:"patterns,omitempty"`
 	Shell      Shell     `json:"shell"`             // of a script
 	Pointed    []string  `json:"pointed,omitempty"` // kinds of fact that point at it
@@ -115,6 +116,7 @@ type Key struct {
 	RDB         *RDBMark  `json:"rdb,omitempty"`  // the file is a Redis dump
 	Used        []KeyUse  `json:"used,omitempty"` // newest first, capped
 	UsesSeen    int       `json:"uses_seen,omitempty"`
+	FirstUsed   time.Time `json:"first_used,omitzero"` // as far back as the logs go
 }
 
 // KeyUse is one login with a key, as the log tells it.

@@ -28,7 +28,7 @@ func Compile(text string, it any, vars map[string]any) (*Expr, error) {
 	for k, v := range vars {
 		env[k] = v
 	}
-	p, err := expr.Compile(text, expr.Env(env), expr.Patch(jsonNames{}))
+	p, err := expr.Compile(text, expr.Env(env), expr.Patch(jsonNames{}), expr.Patch(plainText{}))
 	if err != nil {
 		return nil, fmt.Errorf("expression %q: %w", text, err)
 	}
@@ -71,6 +71,19 @@ func (jsonNames) Visit(node *ast.Node) {
 	}
 	if name, ok := goNames[s.Value]; ok {
 		s.Value = name
+	}
+}
+
+// plainText turns Paths and Refs into strings where they are used: the
+// engine's operators compare strings only with strings.
+type plainText struct{}
+
+func (plainText) Visit(node *ast.Node) {
+	switch (*node).(type) {
+	case *ast.MemberNode, *ast.PointerNode:
+		if t := (*node).Type(); t == reflect.TypeFor[fact.Path]() || t == reflect.TypeFor[fact.Ref]() {
+			ast.Patch(node, &ast.CallNode{Callee: &ast.IdentifierNode{Value: "text"}, Arguments: []ast.Node{*node}})
+		}
 	}
 }
 

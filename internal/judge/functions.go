@@ -70,8 +70,8 @@ func (f asker) image(p *fact.Process) *fact.File {
 	return &fact.File{}
 }
 
-func (f asker) file(p fact.Path) *fact.File {
-	if i := f.x.FileAt(p); i != nil {
+func (f asker) file(p string) *fact.File {
+	if i := f.x.FileAt(fact.Path(p)); i != nil {
 		return i
 	}
 	return &fact.File{}
@@ -144,8 +144,8 @@ func (f asker) targets(a *fact.Autostart) []*fact.File {
 	return out
 }
 
-func (f asker) process(r fact.Ref) *fact.Process {
-	if p := f.x.Process(r); p != nil {
+func (f asker) process(r string) *fact.Process {
+	if p := f.x.Process(fact.Ref(r)); p != nil {
 		return p
 	}
 	return &fact.Process{}
@@ -160,6 +160,25 @@ func (f asker) service(p *fact.Process) *fact.Service {
 
 func (f asker) setting(s *fact.Service, name string) fact.Setting { return s.Setting(name) }
 
+// exposures gives the listeners of a service.
+func (f asker) exposures(s *fact.Service) []*relate.Exposure {
+	f.t.covered("socket")
+	var out []*relate.Exposure
+	for i := range f.x.Exposures {
+		if e := &f.x.Exposures[i]; s.Process != "" && e.Process == s.Process {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// usedBefore: somebody logged in with the key before that moment, as the logs
+// tell.
+func (f asker) usedBefore(k *fact.Key, t time.Time) bool {
+	seen := !k.FirstUsed.IsZero() && k.FirstUsed.Before(t)
+	return f.t.ask("used "+string(k.Ref), "log", seen)
+}
+
 // business: the process serves clients from other hosts.
 func (f asker) business(p *fact.Process) bool { return f.x.Serves(p) > 0 }
 
@@ -168,7 +187,17 @@ func within(a, b time.Time, seconds int) bool {
 	return !a.IsZero() && !b.IsZero() && a.Sub(b).Abs() <= time.Duration(seconds)*time.Second
 }
 
-func base(p fact.Path) string {
-	s := string(p)
+// text is the bytes of a Path or Ref as the engine's operators want them.
+func text(v any) string {
+	switch v := v.(type) {
+	case fact.Path:
+		return string(v)
+	case fact.Ref:
+		return string(v)
+	}
+	return ""
+}
+
+func base(s string) string {
 	return s[strings.LastIndexByte(s, '/')+1:]
 }
