@@ -15,8 +15,8 @@ import (
 // Numbers of accounts: the shop's, a normal user's, and the one that deploys.
 const (
 	shopUID   = 901
-	linUID    = 1000
-	deployUID = 1001
+	linUID    = 1100
+	deployUID = 1101
 )
 
 // furnish lays out the host's disk and the world's before either runs.

@@ -96,8 +96,8 @@ ExecStart=/usr/sbin/crond -f %s
 WantedBy=multi-user.target
 `
 
-// Level 5 also logs the tables that crond reads and the lines that it does not understand.
-var crondFlags = map[Cron]string{RHEL: "-c /var/spool/cron -l 5 -L /var/log/cron", Busybox: "-S -l 5"}
+// Where crond reads and where it logs.
+var crondFlags = map[Cron]string{RHEL: "-c /var/spool/cron -L /var/log/cron", Busybox: "-S"}
 
 const sshdSite = `# site policy: keys only
 PasswordAuthentication no

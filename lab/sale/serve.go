@@ -88,7 +88,7 @@ func (s *shop) order(w http.ResponseWriter, r *http.Request) {
 	}
 	// What a real shop does with an order costs CPU time (signing, prices, JSON): a miner must be able to hurt.
 	sum := sha256.Sum256([]byte(r.RemoteAddr + left))
-	for range 2000 {
+	for range 10_000 {
 		sum = sha256.Sum256(sum[:])
 	}
 	if _, err := s.db.ExecContext(r.Context(), "INSERT INTO orders (item, receipt) VALUES (1001, ?)", fmt.Sprintf("%x", sum)); err != nil {
