@@ -1,0 +1,148 @@
+package elf
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+func program(t testing.TB) []byte {
+	t.Helper()
+	b, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestLook compares with debug/elf on programs that are in order.
+func TestLook(t *testing.T) {
+	self, _ := os.Executable()
+	for _, name := range []string{"/bin/true", "/bin/sh", self} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := elf.NewFile(bytes.NewReader(b))
+		if err != nil {
+			t.Skipf("%s is a script here", name)
+		}
+		got, ok := Look(b)
+		if !ok || got.Machine != uint16(want.Machine) || got.Type != uint16(want.Type) || got.Entry != want.Entry || got.Sections != len(want.Sections) {
+			t.Errorf("%s: %+v", name, got)
+		}
+		var interp string
+		n := 0
+		for _, p := range want.Progs {
+			switch p.Type {
+			case elf.PT_LOAD:
+				if s := got.Loads[n]; s.Off != p.Off || s.Size != p.Filesz || s.VAddr != p.Vaddr || s.Exec != (p.Flags&elf.PF_X != 0) {
+					t.Errorf("%s: segment %d: %+v", name, n, s)
+				}
+				n++
+			case elf.PT_INTERP:
+				d := make([]byte, p.Filesz)
+				p.ReadAt(d, 0)
+				interp = string(bytes.TrimRight(d, "\x00"))
+			}
+		}
+		_, err = want.Symbols()
+		if n != len(got.Loads) || interp != got.Interp || got.Static != (interp == "") || got.Stripped != (err != nil) || got.UPX || got.Odd != nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// mutations are changes that the kernel does not look at (LIBRARIES §15).
+var mutations = map[string]func(b []byte){
+	"EI_CLASS":    func(b []byte) { b[4] = 9 },
+	"EI_DATA":     func(b []byte) { b[5] = 2 },
+	"EI_VERSION":  func(b []byte) { b[6] = 77 },
+	"e_version":   func(b []byte) { b[20] = 77 },
+	"e_shoff":     func(b []byte) { binary.LittleEndian.PutUint64(b[40:], 1<<63+5) },
+	"e_shentsize": func(b []byte) { b[58] = 3 },
+	"e_shnum":     func(b []byte) { b[60], b[61] = 0xff, 0xff },
+	"e_shstrndx":  func(b []byte) { b[62], b[63] = 0xff, 0xfe },
+	"e_ehsize":    func(b []byte) { b[52] = 1 },
+}
+
+// TestKernel runs what was mutated: what the kernel runs must be read.
+func TestKernel(t *testing.T) {
+	orig := program(t)
+	want, _ := Look(orig)
+	if want.Machine != 62 {
+		t.Skip("the offsets are those of x86-64")
+	}
+	for name, change := range mutations {
+		b := bytes.Clone(orig)
+		change(b)
+		file := filepath.Join(t.TempDir(), "p")
+		if err := os.WriteFile(file, b, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		runs := exec.Command(file).Run() == nil
+		got, ok := Look(b)
+		if runs && (!ok || len(got.Loads) != len(want.Loads) || got.Interp != want.Interp) {
+			t.Errorf("%s: the kernel runs it, Look gives %v %+v", name, ok, got)
+		}
+		if !runs {
+			t.Errorf("%s: the kernel does not run it any more", name)
+		}
+	}
+}
+
+func TestLookNot(t *testing.T) {
+	b := bytes.Clone(program(t))
+	for name, in := range map[string][]byte{"nothing": nil, "magic": []byte("\x7fELF"), "script": []byte("#!/bin/sh\n"), "head": b[:64]} {
+		if i, ok := Look(in); ok {
+			t.Errorf("%s: %+v", name, i)
+		}
+	}
+	b[16] = 1 // an object file
+	if _, ok := Look(b); ok {
+		t.Error("an object file")
+	}
+}
+
+func TestUPX(t *testing.T) {
+	b := bytes.Clone(program(t))
+	copy(b[len(b)-36:], "UPX!")
+	if i, ok := Look(b); !ok || !i.UPX {
+		t.Errorf("%+v", i)
+	}
+}
+
+func TestIsScript(t *testing.T) {
+	for in, want := range map[string]string{
+		"#!/bin/sh\nx": "/bin/sh", "#! /usr/bin/env python3": "/usr/bin/env", "#!/bin/bash -e\n": "/bin/bash",
+		"#!\n": "", "#!": "", "#/bin/sh": "", "": "", "#!   ": "", "#!/a\tb": "/a",
+	} {
+		if got, ok := IsScript([]byte(in)); got != want || ok != (want != "") {
+			t.Errorf("%q: %q %v", in, got, ok)
+		}
+	}
+}
+
+func FuzzLook(f *testing.F) {
+	b := program(f)
+	f.Add(b[:4096])
+	for _, change := range mutations {
+		m := bytes.Clone(b[:4096])
+		change(m)
+		f.Add(m)
+	}
+	f.Add([]byte("#!/bin/sh\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		i, ok := Look(b)
+		if ok && (len(i.Loads) == 0 || len(i.Loads) > maxProgHeaders || i.Class != 32 && i.Class != 64 || len(i.Interp) > 4*maxInterp) {
+			t.Fatalf("%+v", i)
+		}
+		if s, ok := IsScript(b); ok == (s == "") {
+			t.Fatal(s, ok)
+		}
+	})
+}
