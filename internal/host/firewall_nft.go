@@ -1,5 +1,127 @@
 package host
 
-import "demine/internal/fact"
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
 
-func readNFT() ([]fact.Ruleset, []fact.Gap) { return nil, nil }
+	"demine/internal/fact"
+	"demine/internal/format/nftrules"
+
+	"golang.org/x/sys/unix"
+)
+
+// readNFT reads the nftables of the calling thread's network namespace, those
+// of iptables-nft among them. It asks nothing where nf_tables is a module that
+// is not loaded, because the question would load it.
+func readNFT() ([]fact.Ruleset, []fact.Gap) {
+	there, err := hasNFTables()
+	if err != nil {
+		return nil, []fact.Gap{sysGap("nftables", err)}
+	}
+	if !there {
+		return nil, nil
+	}
+	var dump *nftrules.Dump
+	for range 10 {
+		dump, err = dumpNFT()
+		if !errors.Is(err, errChanged) {
+			break
+		}
+	}
+	var gaps []fact.Gap
+	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) {
+		gaps = append(gaps, sysGap("nftables", err))
+	}
+	if dump == nil {
+		return nil, gaps
+	}
+	sets, other := dump.Rulesets(interfaceNames())
+	for _, t := range other {
+		gaps = append(gaps, fact.Gap{Code: "not-read", What: "nftables " + t})
+	}
+	return sets, gaps
+}
+
+// hasNFTables reports whether the kernel has nf_tables already: loaded, built
+// in, or no modules at all, where the question can load nothing.
+func hasNFTables() (bool, error) {
+	mods, err := os.ReadFile("/proc/modules")
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(mods) == 0 {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for l := range strings.Lines(string(mods)) {
+		if name, _, _ := strings.Cut(l, " "); name == "nf_tables" {
+			return true, nil
+		}
+	}
+	if _, err := os.Stat("/sys/module/nf_tables"); err == nil {
+		return true, nil
+	}
+	return builtIn("/nf_tables.ko")
+}
+
+// builtIn looks a module up in the running kernel's modules.builtin.
+func builtIn(file string) (bool, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return false, err
+	}
+	f, err := os.Open("/lib/modules/" + unix.ByteSliceToString(u.Release[:]) + "/modules.builtin")
+	if errors.Is(err, os.ErrNotExist) { // a container, or a kernel without its files: it is not loaded, so do not ask
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if bytes.HasSuffix(s.Bytes(), []byte(file)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// interfaceNames gives names by index, of the calling thread's namespace.
+func interfaceNames() func(uint32) string {
+	names := map[uint32]string{}
+	all, _ := net.Interfaces()
+	for _, i := range all {
+		names[uint32(i.Index)] = i.Name
+	}
+	return func(n uint32) string { return names[n] }
+}
+
+// dumpNFT asks for everything once. What was read before an error is kept,
+// except when the tables changed meanwhile.
+func dumpNFT() (*nftrules.Dump, error) {
+	s, err := newNetfilter()
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(s.fd)
+	d := &nftrules.Dump{}
+	for _, typ := range []byte{nftrules.GetTable, nftrules.GetChain, nftrules.GetRule, nftrules.GetSet} {
+		if err := s.dump(typ, 0, nil, d); err != nil {
+			return d, fmt.Errorf("nf_tables request %d: %w", typ, err)
+		}
+	}
+	for _, set := range d.Sets() {
+		if !set.Wanted() {
+			continue
+		}
+		req := attr(1, set.RawTable+"\x00") + attr(2, set.RawName+"\x00")
+		if err := s.dump(nftrules.GetSetElem, nftrules.FamilyNumber(set.Family), []byte(req), d); err != nil {
+			return d, fmt.Errorf("elements of %s %s: %w", set.Table, set.Name, err)
+		}
+	}
+	return d, nil
+}

@@ -1,0 +1,231 @@
+package nftrules
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"demine/internal/fact"
+	"demine/internal/format/xtables"
+)
+
+// narrow is "v is (not) in spans": of one value, or of a set. name is the set's
+// own name, when it has one. It may fork the rule.
+func (m *machine) narrow(v value, in []span, not, set bool, name string) {
+	right := v.spansText(in, set, m.ifname)
+	if name != "" {
+		right = "@" + name
+	}
+	if apply, ok := m.plan(v, in, not); ok {
+		m.say(m.condition(v, right, in, not))
+		apply()
+		return
+	}
+	if !v.alternates() || not || !m.forkOn(v, in) {
+		m.doubtOf(v, bang(not, "!="), right)
+		return
+	}
+	m.say(m.condition(v, right, in, not))
+}
+
+// alternates reports whether several values of v can be said by several rules.
+func (v value) alternates() bool {
+	switch v.kind {
+	case l4proto, iifname, oifname, iif, oif, nfproto, etherType, fibType, pktType, ctState:
+		return v.mask == nil
+	}
+	return false
+}
+
+func (m *machine) forkOn(v value, in []span) bool {
+	for _, s := range in {
+		if string(s.from) != string(s.to) {
+			return false
+		}
+	}
+	return m.fork(len(in), func(i int, a *alt) { m.single(a, v, in[i].from, false) })
+}
+
+// plan says how to narrow every alternative by a field that takes any number of
+// values, or by one value.
+func (m *machine) plan(v value, in []span, not bool) (func(), bool) {
+	switch {
+	case v.mask != nil:
+		return nil, false
+	case v.kind == saddr || v.kind == daddr:
+		p, ok := prefixes(v, in)
+		return func() { m.each(func(r *fact.Rule) { narrowAddr(r, v.kind, p, not) }) }, ok
+	case v.kind == sport || v.kind == dport:
+		p, ok := ports(in)
+		return func() { m.each(func(r *fact.Rule) { narrowPort(r, v.kind, p, not) }) }, ok
+	case v.kind == ctState:
+		words, ok := exactStates(in)
+		return func() { m.each(func(r *fact.Rule) { xtables.NarrowState(r, words, not) }) }, ok
+	case len(in) == 0 && v.kind != unknown:
+		return func() {
+			if !not {
+				m.each(xtables.Never)
+			}
+		}, true
+	case len(in) == 1 && string(in[0].from) == string(in[0].to) && (v.alternates() || v.kind == fibRoute):
+		return func() {
+			for i := range m.alts {
+				if !m.alts[i].done {
+					m.single(&m.alts[i], v, in[0].from, not)
+				}
+			}
+		}, true
+	}
+	return nil, false
+}
+
+func prefixes(v value, in []span) (out []netip.Prefix, ok bool) {
+	for _, s := range in {
+		from, ok1 := addr(s.from, v.v6, 0)
+		to, ok2 := addr(s.to, v.v6, 0xff)
+		p := xtables.Prefixes(from, to)
+		if !ok1 || !ok2 || p == nil {
+			return nil, false
+		}
+		out = append(out, p...)
+	}
+	return out, true
+}
+
+func narrowPort(r *fact.Rule, k kind, p []fact.PortRange, not bool) {
+	if k == sport {
+		xtables.NarrowSPort(r, p, not)
+	} else {
+		xtables.NarrowDPort(r, p, not)
+	}
+}
+
+// exactStates reads states that are compared whole: one bit each.
+func exactStates(in []span) (words []string, ok bool) {
+	for _, s := range in {
+		if len(s.from) != 4 || string(s.from) != string(s.to) {
+			return nil, false
+		}
+		w, ok := stateWords(binary.NativeEndian.Uint32(s.from))
+		if !ok || len(w) != 1 {
+			return nil, false
+		}
+		words = append(words, w[0])
+	}
+	return words, true
+}
+
+// single narrows one alternative by one value of a field.
+func (m *machine) single(a *alt, v value, b []byte, not bool) {
+	r := &a.rule
+	switch v.kind {
+	case l4proto:
+		m.singleProto(r, b, not)
+	case nfproto, etherType:
+		m.singleFamily(a, v, b, not)
+	case iifname:
+		xtables.NarrowIn(r, ifaceName(b), not)
+	case oifname:
+		xtables.NarrowOut(r, ifaceName(b), not)
+	case iif, oif:
+		m.singleIndex(r, v, b, not)
+	case fibType:
+		types := v.word(b, m.ifname)
+		addrType(r, types, not)
+	case fibRoute: // 0: there is none
+		missing := !anySet(b)
+		xtables.Doubt(r, map[bool]string{true: "rpfilter --invert", false: "rpfilter"}[missing != not])
+	case pktType:
+		xtables.Doubt(r, "pkttype "+bang(not, "! ")+"--pkt-type "+v.word(b, m.ifname))
+	default:
+		xtables.Doubt(r, v.text)
+	}
+}
+
+func (m *machine) singleProto(r *fact.Rule, b []byte, not bool) {
+	if len(b) != 1 || b[0] == 0 {
+		xtables.Doubt(r, "meta l4proto")
+		return
+	}
+	xtables.NarrowProto(r, protoWord(b[0]), not)
+}
+
+// singleFamily notes the family; one that is excluded leaves the other of the
+// two.
+func (m *machine) singleFamily(a *alt, v value, b []byte, not bool) {
+	f := familyOf(b)
+	if f == "" {
+		if !not {
+			xtables.Never(&a.rule)
+		}
+		return
+	}
+	if not {
+		f = map[string]string{"ip": "ip6", "ip6": "ip"}[f]
+	}
+	if a.family != "" && a.family != f || m.rule.family != "inet" && m.rule.family != f {
+		xtables.Never(&a.rule)
+	}
+	a.family = f
+}
+
+func (m *machine) singleIndex(r *fact.Rule, v value, b []byte, not bool) {
+	name := ""
+	if len(b) == 4 {
+		name = m.ifname(binary.NativeEndian.Uint32(b))
+	}
+	switch {
+	case name == "":
+		xtables.Doubt(r, fmt.Sprintf("%s 0x%x", v.text, b))
+	case v.kind == iif:
+		xtables.NarrowIn(r, name, not)
+	default:
+		xtables.NarrowOut(r, name, not)
+	}
+}
+
+func addrType(r *fact.Rule, types string, not bool) {
+	text := r.Text
+	xtables.AddrType(r, "dst", strings.ToUpper(types), not)
+	r.Text = text
+}
+
+// condition is the words of a condition that is understood.
+func (m *machine) condition(v value, right string, in []span, not bool) word {
+	w := word{nft: v.text + " " + bang(not, "!= ") + right}
+	switch v.kind {
+	case saddr, daddr:
+		w.implied = familyWord(v.v6)
+	case sport, dport:
+		p := m.proto()
+		w.implied = p
+		w.ipt = fmt.Sprintf("-m %s %s--%s %s", p, bang(not, "! "), v.kind.iptPort(), iptPorts(in))
+	case l4proto:
+		if len(in) == 1 && !not && v.text == "meta l4proto" {
+			w.says = v.word(in[0].from, m.ifname)
+		}
+	case nfproto:
+		if len(in) == 1 && !not {
+			w.says = familyOf(in[0].from)
+		}
+	}
+	return w
+}
+
+func (k kind) iptPort() string {
+	if k == sport {
+		return "sport"
+	}
+	return "dport"
+}
+
+func iptPorts(in []span) string {
+	if len(in) != 1 || len(in[0].from) != 2 || len(in[0].to) != 2 {
+		return "…"
+	}
+	if from, to := be16(in[0].from), be16(in[0].to); from != to {
+		return fmt.Sprintf("%d:%d", from, to)
+	}
+	return fmt.Sprint(be16(in[0].from))
+}
