@@ -58,8 +58,8 @@ func scan(s *Set, b []byte) []found {
 	return sorted(out)
 }
 
-// stream scans b in pieces whose lengths are in cuts, over and over.
-func stream(s *Set, b []byte, cuts []byte) []found {
+// pieces scans b in pieces whose lengths are in cuts, over and over.
+func pieces(s *Set, b []byte, cuts []byte) []found {
 	var out []found
 	c := s.Scanner()
 	c.Hit = func(id int, off int64) { out = append(out, found{id, int(off)}) }
@@ -81,7 +81,7 @@ func TestScan(t *testing.T) {
 		if d := gocmp.Diff(want, scan(s, []byte(in))); d != "" {
 			t.Errorf("%q: %s", in, d)
 		}
-		if d := gocmp.Diff(want, stream(s, []byte(in), []byte{0, 2})); d != "" {
+		if d := gocmp.Diff(want, pieces(s, []byte(in), []byte{0, 2})); d != "" {
 			t.Errorf("%q in pieces: %s", in, d)
 		}
 	}
@@ -141,9 +141,43 @@ func FuzzScan(f *testing.F) {
 		if d := gocmp.Diff(want, scan(s, b)); d != "" {
 			t.Fatal(d)
 		}
-		if d := gocmp.Diff(want, stream(s, b, cuts)); d != "" {
+		if d := gocmp.Diff(want, pieces(s, b, cuts)); d != "" {
 			t.Fatal("in pieces:", d)
 		}
+	})
+}
+
+func TestCodec(t *testing.T) {
+	b, err := Encode(some)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(b)
+	if d := gocmp.Diff(some, got); d != "" || err != nil {
+		t.Error(err, d)
+	}
+	if _, err := Decode(b[1:]); err == nil {
+		t.Error("a broken list was read")
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	b, _ := Encode(some)
+	f.Add(b)
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ps, err := Decode(b)
+		if err != nil {
+			return
+		}
+		again, err := Encode(ps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Decode(again); err != nil || !gocmp.Equal(ps, got) {
+			t.Fatal(err)
+		}
+		Compile(ps)
 	})
 }
 
