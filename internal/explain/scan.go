@@ -31,6 +31,7 @@ type Scan struct {
 	Exit      int               `json:"exit"`
 	Exposed   int               `json:"exposed"` // posture findings
 	Load      LoadCause         `json:"load"`
+	Impact    []Impact          `json:"impact"`
 	Incidents []Incident        `json:"incidents"`
 	Findings  []judge.Finding   `json:"findings"`
 	Exposure  []relate.Exposure `json:"exposure"`

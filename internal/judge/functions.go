@@ -47,6 +47,8 @@ type asker struct {
 
 func (f asker) now() time.Time { return f.x.Now }
 
+func (f asker) cpus() int { return max(1, f.x.S.Host.CPUs) }
+
 func (f asker) parent(p *fact.Process) *fact.Process {
 	if q := f.x.Parent(p); q != nil {
 		return q

@@ -5,4 +5,8 @@ var All = []*Observer{
 	hostinfo,
 	account,
 	process,
+	image,
+	load,
+	socket,
+	firewall,
 }

@@ -163,9 +163,27 @@ func (r *runner) level(ctx context.Context, obs []*Observer) {
 	wg.Wait()
 	for i, o := range obs {
 		merge(r.snap, results[i].part)
-		r.snap.Coverage = append(r.snap.Coverage, results[i].cov)
+		r.snap.Coverage = cover(r.snap.Coverage, results[i].cov)
 		delete(r.left, o.Name)
 	}
+}
+
+// cover adds a Coverage. An observer that looked before, at less, has looked at
+// both now.
+func cover(cs []fact.Coverage, c fact.Coverage) []fact.Coverage {
+	for i := range cs {
+		if cs[i].Observer == c.Observer {
+			c.Count += cs[i].Count
+			c.TookUS += cs[i].TookUS
+			c.Gaps = foldGaps(append(cs[i].Gaps, c.Gaps...))
+			if len(c.Gaps) > 0 && c.Complete() {
+				c.State = fact.Partial
+			}
+			cs[i] = c
+			return cs
+		}
+	}
+	return append(cs, c)
 }
 
 // see runs one observer and turns everything that can happen into Coverage.

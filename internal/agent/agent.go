@@ -1,0 +1,199 @@
+// Package agent is all of demine for one host behind one interface: the
+// command line, the fleet and the console speak to a host through API and
+// nothing else.
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"demine/causes"
+	"demine/internal/explain"
+	"demine/internal/fact"
+	"demine/internal/host"
+	"demine/internal/judge"
+	"demine/internal/observe"
+	"demine/internal/relate"
+	"demine/rules"
+)
+
+// API is what can be asked of a host. (Planning and applying changes join it
+// with the package that makes them.)
+type API interface {
+	// Look examines the host and tells on the way what is known so far. The
+	// Scan is valid also when the error is not nil: it holds what was seen until
+	// then.
+	Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan, error)
+}
+
+// Want says what to look at.
+type Want struct {
+	KeepSnapshot bool // leave the facts in the Scan
+}
+
+// Event tells how far a look is. Kinds: started, wave (one of Total is done),
+// finding (the first confirmed one; Scan holds it), done.
+type Event struct {
+	Kind        string
+	Wave        string
+	Done, Total int
+	Scan        *explain.Scan
+}
+
+// Agent examines one host.
+type Agent struct {
+	h      *host.Host
+	log    *slog.Logger
+	rules  []*judge.Rule
+	causes []*explain.Hypothesis
+}
+
+var _ API = (*Agent)(nil)
+
+// New loads the content and makes an Agent for a host.
+func New(h *host.Host, log *slog.Logger) (*Agent, error) {
+	rs, err := judge.LoadRules(rules.FS)
+	if err != nil {
+		return nil, fmt.Errorf("load rules: %w", err)
+	}
+	cs, err := explain.LoadCauses(causes.FS)
+	if err != nil {
+		return nil, fmt.Errorf("load causes: %w", err)
+	}
+	return &Agent{h: h, log: log, rules: rs, causes: cs}, nil
+}
+
+// Rules gives the rules in force.
+func (a *Agent) Rules() []*judge.Rule { return a.rules }
+
+// The waves of a look: first what proves a miner at once, then everything
+// that is cheap, then what the facts point at.
+var waves = []struct {
+	name      string
+	observers func(*observe.Observer) bool
+}{
+	{"processes", named("host", "account", "process")},
+	{"images", named("image")},
+	{"host", func(o *observe.Observer) bool {
+		return !named("host", "account", "process", "image", "file", "package")(o)
+	}},
+	{"files", named("file", "package", "image")},
+}
+
+func named(names ...string) func(*observe.Observer) bool {
+	return func(o *observe.Observer) bool {
+		for _, n := range names {
+			if o.Name == n {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// Look implements API.
+func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan, error) {
+	begin := time.Now()
+	total := len(waves)
+	ev(Event{Kind: "started", Total: total})
+	var snap *fact.Snapshot
+	var first time.Duration
+	for i, wv := range waves {
+		snap = a.wave(ctx, wv.observers, snap)
+		a.log.Debug("wave done", "wave", wv.name, "after", time.Since(begin))
+		if first == 0 && i < total-1 {
+			if s := a.confirmed(ctx, snap); s != nil {
+				first = time.Since(begin)
+				ev(Event{Kind: "finding", Wave: wv.name, Done: i + 1, Total: total, Scan: s})
+			}
+		}
+		ev(Event{Kind: "wave", Wave: wv.name, Done: i + 1, Total: total})
+	}
+	s, err := a.tell(ctx, snap)
+	if s != nil {
+		s.Took = took(begin)
+		s.Took.FirstMS = first.Milliseconds()
+		if w.KeepSnapshot {
+			s.Snapshot = snap
+		}
+	}
+	ev(Event{Kind: "done", Done: total, Total: total, Scan: s})
+	return s, err
+}
+
+// wave runs the observers of a wave with a scope from what is known. Coverage
+// of an observer that runs in two waves is that of the last.
+func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, snap *fact.Snapshot) *fact.Snapshot {
+	var obs []*observe.Observer
+	for _, o := range observe.All {
+		if pick(o) {
+			obs = append(obs, o)
+		}
+	}
+	var sc observe.Scope
+	if snap != nil {
+		l := relate.WorthALook(relate.New(snap))
+		sc = observe.Scope{Images: l.Images, Files: l.Files}
+	}
+	return observe.Run(ctx, a.h, obs, sc, snap)
+}
+
+// confirmed judges what is known so far and gives a Scan if it holds a
+// confirmed miner.
+func (a *Agent) confirmed(ctx context.Context, snap *fact.Snapshot) *explain.Scan {
+	x := relate.New(snap)
+	r, err := judge.Judge(ctx, a.early(), x)
+	if err != nil {
+		return nil
+	}
+	for _, f := range r.Findings {
+		if f.Certainty == judge.Confirmed {
+			s, _ := explain.Explain(ctx, x, r, nil)
+			return s
+		}
+	}
+	return nil
+}
+
+// early are the rules that can confirm before all was seen: those of miners.
+func (a *Agent) early() []*judge.Rule {
+	var out []*judge.Rule
+	for _, r := range a.rules {
+		if explain.IsMining(r.ID) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// tell judges and explains; with the context ended it still tells what is
+// known, and says that it was interrupted.
+func (a *Agent) tell(ctx context.Context, snap *fact.Snapshot) (*explain.Scan, error) {
+	tellCtx := context.WithoutCancel(ctx)
+	s, err := Rejudge(tellCtx, snap, a.rules, a.causes)
+	if err != nil {
+		return s, err
+	}
+	return s, ctx.Err()
+}
+
+// Rejudge judges and explains a stored snapshot with the rules of today.
+func Rejudge(ctx context.Context, snap *fact.Snapshot, rs []*judge.Rule, cs []*explain.Hypothesis) (*explain.Scan, error) {
+	x := relate.New(snap)
+	r, err := judge.Judge(ctx, rs, x)
+	if err != nil {
+		return nil, err
+	}
+	return explain.Explain(ctx, x, r, cs)
+}
+
+func took(begin time.Time) explain.Took {
+	var ru unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &ru)
+	ms := func(t unix.Timeval) int64 { return t.Sec*1000 + t.Usec/1000 }
+	return explain.Took{WallMS: time.Since(begin).Milliseconds(), CPUMS: ms(ru.Utime) + ms(ru.Stime), PeakKiB: ru.Maxrss}
+}

@@ -1,0 +1,324 @@
+package explain
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"demine/internal/fact"
+	"demine/internal/i18n"
+	"demine/internal/judge"
+	"demine/internal/relate"
+)
+
+// Hypothesis is one way in, as data (causes/NAME/cause.yaml): what must be
+// true for it to be considered, and what speaks for and against it.
+type Hypothesis struct {
+	ID      string            `yaml:"-"`
+	Title   string            `yaml:"title"`
+	When    string            `yaml:"when"`
+	Args    map[string]string `yaml:"args"`
+	For     []Speaks          `yaml:"for"`
+	Against []Speaks          `yaml:"against"`
+	Missing []Speaks          `yaml:"missing"` // evidence that would settle it, when it is not there
+	Fix     string            `yaml:"fix"`
+	Note    string            `yaml:"note"` // where the knowledge is from
+
+	when *judge.Expr
+	args map[string]*judge.Expr
+}
+
+// Speaks is one kind of evidence. Each gives the facts of a kind that are it;
+// every one is cited.
+type Speaks struct {
+	ID     string            `yaml:"id"`
+	Of     string            `yaml:"of"`   // kind of the facts that Each gives
+	Each   string            `yaml:"each"` // expression: a list; without Of: a bool
+	Weight float64           `yaml:"weight"`
+	Title  string            `yaml:"title"`
+	Args   map[string]string `yaml:"args"`
+	Cite   string            `yaml:"cite"` // expression on "it": an Origin
+	At     string            `yaml:"at"`   // expression on "it": a time
+
+	each, cite, at *judge.Expr
+	args           map[string]*judge.Expr
+}
+
+// LoadCauses reads and compiles every cause.yaml below fsys.
+func LoadCauses(fsys fs.FS) ([]*Hypothesis, error) {
+	var out []*Hypothesis
+	var errs []error
+	err := fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Base(p) != "cause.yaml" {
+			return err
+		}
+		b, err := fs.ReadFile(fsys, p)
+		if err != nil {
+			return err
+		}
+		h, err := parseCause(path.Dir(p), b)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", p, err))
+			return nil
+		}
+		out = append(out, h)
+		return nil
+	})
+	return out, errors.Join(append(errs, err)...)
+}
+
+func parseCause(id string, b []byte) (*Hypothesis, error) {
+	h := &Hypothesis{ID: id}
+	dec := yaml.NewDecoder(strings.NewReader(string(b)))
+	dec.KnownFields(true)
+	if err := dec.Decode(h); err != nil {
+		return nil, err
+	}
+	vars := (&scene{}).vars()
+	var err error
+	if h.when, err = judge.Compile(h.When, nil, vars); err != nil {
+		return nil, err
+	}
+	if h.args, err = compileArgs(h.Args, nil, vars); err != nil {
+		return nil, err
+	}
+	for _, list := range [][]Speaks{h.For, h.Against, h.Missing} {
+		for i := range list {
+			if err := list[i].compile(vars); err != nil {
+				return nil, fmt.Errorf("%s: %w", list[i].ID, err)
+			}
+		}
+	}
+	return h, nil
+}
+
+func compileArgs(texts map[string]string, it any, vars map[string]any) (map[string]*judge.Expr, error) {
+	out := map[string]*judge.Expr{}
+	for name, text := range texts {
+		e, err := judge.Compile(text, it, vars)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = e
+	}
+	return out, nil
+}
+
+// evidenceKinds are the kinds that evidence can be of, with a value of each.
+var evidenceKinds = map[string]any{
+	"": nil, fact.KindProcess: &fact.Process{}, fact.KindAutostart: &fact.Autostart{}, fact.KindKey: &fact.Key{},
+	fact.KindService: &fact.Service{}, fact.KindLog: &fact.LogEvent{}, "exposure": &relate.Exposure{},
+}
+
+func (s *Speaks) compile(vars map[string]any) (err error) {
+	it, ok := evidenceKinds[s.Of]
+	if !ok {
+		return fmt.Errorf("of: unknown kind %q", s.Of)
+	}
+	if s.each, err = judge.Compile(s.Each, nil, vars); err != nil {
+		return err
+	}
+	if s.Cite != "" {
+		if s.cite, err = judge.Compile(s.Cite, it, vars); err != nil {
+			return err
+		}
+	}
+	if s.At != "" {
+		if s.at, err = judge.Compile(s.At, it, vars); err != nil {
+			return err
+		}
+	}
+	for _, name := range judge.Placeholders(s.Title) {
+		if s.Args[name] == "" {
+			return fmt.Errorf("title: no arg for {%s}", name)
+		}
+	}
+	s.args, err = compileArgs(s.Args, it, vars)
+	return err
+}
+
+// vars is what a hypothesis can speak of beside the functions: the facts of
+// the incident, and the logs and listeners of the host.
+func (sc *scene) vars() map[string]any {
+	v := map[string]any{
+		"autostarts": sc.autostarts, "keys": sc.keys, "processes": sc.processes, "services": sc.services,
+		"doors": sc.doors, "findings": sc.findings, "logs": []*fact.LogEvent(nil), "begin": sc.begin(),
+		"all_exposures": []*relate.Exposure(nil),
+	}
+	if sc.x == nil {
+		return v
+	}
+	var logs []*fact.LogEvent
+	for i := range sc.x.S.Log {
+		logs = append(logs, &sc.x.S.Log[i])
+	}
+	var es []*relate.Exposure
+	for i := range sc.x.Exposures {
+		es = append(es, &sc.x.Exposures[i])
+	}
+	v["logs"], v["all_exposures"] = logs, es
+	return v
+}
+
+// begin is the earliest moment that an implant is known from.
+func (sc *scene) begin() time.Time {
+	var t time.Time
+	earlier := func(u time.Time) {
+		if !u.IsZero() && (t.IsZero() || u.Before(t)) {
+			t = u
+		}
+	}
+	for _, a := range sc.autostarts {
+		if a.RDB != nil {
+			earlier(a.RDB.Saved)
+		} else {
+			earlier(a.Modified)
+		}
+	}
+	for _, k := range sc.keys {
+		if k.RDB != nil {
+			earlier(k.RDB.Saved)
+		}
+	}
+	for _, p := range sc.processes {
+		earlier(p.Started)
+	}
+	return t
+}
+
+// The least score at which a cause is named, and from which it is likely and
+// confirmed: one artefact that only this way in leaves behind (0.95) confirms
+// it, an open door alone (0.3) does not make it likely.
+const (
+	leastScore     = 0.2
+	likelyScore    = 0.6
+	confirmedScore = 0.9
+)
+
+func rankCauses(sc *scene, hs []*Hypothesis) []Cause {
+	var out []Cause
+	vars := sc.vars()
+	for _, h := range hs {
+		ok, _, err := h.when.Value(sc.x, nil, vars)
+		if b, _ := ok.(bool); err != nil || !b {
+			continue
+		}
+		c := h.weigh(sc.x, vars)
+		if c.Score >= leastScore {
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Cause) int { return -cmp.Compare(a.Score, b.Score) })
+	if len(out) == 0 {
+		out = append(out, Cause{ID: "unknown", Certainty: judge.Possible, Title: i18n.M("cause.unknown"), Fix: i18n.M("cause.unknown.fix")})
+	}
+	return out
+}
+
+func (h *Hypothesis) weigh(x *relate.Index, vars map[string]any) Cause {
+	c := Cause{
+		ID:    h.ID,
+		Title: i18n.Message{ID: "cause." + h.ID, Args: judge.Args(h.args, x, nil, vars)},
+		Fix:   i18n.Message{ID: "cause." + h.ID + ".fix", Args: judge.Args(h.args, x, nil, vars)},
+	}
+	doubt, trust := 1.0, 1.0
+	for i := range h.For {
+		if ev := h.For[i].evidence(x, h.ID+".for.", vars); len(ev) > 0 {
+			doubt *= 1 - h.For[i].Weight
+			c.For = append(c.For, ev...)
+		}
+	}
+	for i := range h.Against {
+		if ev := h.Against[i].evidence(x, h.ID+".against.", vars); len(ev) > 0 {
+			trust *= 1 - h.Against[i].Weight
+			c.Against = append(c.Against, ev...)
+		}
+	}
+	for i := range h.Missing {
+		c.Missing = append(c.Missing, h.Missing[i].evidence(x, h.ID+".missing.", vars)...)
+	}
+	c.Score = math.Round(1000*(1-doubt)*trust) / 1000
+	c.Certainty = certaintyOf(c.Score)
+	return c
+}
+
+func certaintyOf(score float64) string {
+	switch {
+	case score >= confirmedScore:
+		return judge.Confirmed
+	case score >= likelyScore:
+		return judge.Likely
+	}
+	return judge.Possible
+}
+
+// evidence cites every fact that Each gives, a few at most.
+func (s *Speaks) evidence(x *relate.Index, prefix string, vars map[string]any) []Evidence {
+	const most = 5
+	v, _, err := s.each.Value(x, nil, vars)
+	if err != nil {
+		return nil
+	}
+	if b, ok := v.(bool); ok {
+		if !b {
+			return nil
+		}
+		return []Evidence{s.one(x, prefix, nil, vars)}
+	}
+	var out []Evidence
+	list := reflect.ValueOf(v)
+	if list.Kind() != reflect.Slice {
+		return nil
+	}
+	for i := range min(most, list.Len()) {
+		out = append(out, s.one(x, prefix, list.Index(i).Interface(), vars))
+	}
+	return out
+}
+
+func (s *Speaks) one(x *relate.Index, prefix string, it any, vars map[string]any) Evidence {
+	e := Evidence{
+		ID: s.ID, Weight: s.Weight, About: refOf(it),
+		Message: i18n.Message{ID: "cause." + prefix + s.ID, Args: judge.Args(s.args, x, it, vars)},
+	}
+	if s.cite != nil {
+		if v, _, err := s.cite.Value(x, it, vars); err == nil {
+			if o, ok := v.(fact.Origin); ok && o.Path != "" {
+				e.Origin = &o
+			}
+		}
+	}
+	if s.at != nil {
+		if v, _, err := s.at.Value(x, it, vars); err == nil {
+			if t, ok := v.(time.Time); ok {
+				e.Time = at(t)
+			}
+		}
+	}
+	return e
+}
+
+func refOf(it any) fact.Ref {
+	switch f := it.(type) {
+	case *fact.Process:
+		return f.Ref
+	case *fact.Autostart:
+		return f.Ref
+	case *fact.Key:
+		return f.Ref
+	case *fact.Service:
+		return f.Ref
+	case *relate.Exposure:
+		return f.Ref
+	}
+	return ""
+}

@@ -1,0 +1,205 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"demine/internal/fact"
+	"demine/internal/format/elf"
+	"demine/internal/format/pattern"
+	"demine/internal/host"
+	"demine/patterns"
+)
+
+var image = &Observer{
+	Name:    "image",
+	Doc:     "known byte patterns in what processes run: the loaded parts of the executables of those worth a look",
+	Sees:    []string{fact.KindFile, fact.KindProcess},
+	Needs:   []string{"process"},
+	Reads:   []string{"/proc/*/exe"},
+	Follows: []string{fact.KindProcess},
+	See:     seeImages,
+}
+
+// Bounds of the search: the largest miners are some 10 MiB; a runtime of
+// hundreds of MiB is searched in part and says so.
+const (
+	maxImage    = 64 << 20
+	maxImageSum = 512 << 20
+	imageChunk  = 256 << 10
+)
+
+// known is compiled once: it takes milliseconds.
+var known = sync.OnceValues(func() (*pattern.Set, error) {
+	ps, err := patterns.Load()
+	if err != nil {
+		return nil, err
+	}
+	return pattern.Compile(ps)
+})
+
+func seeImages(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
+	var p Part
+	set, err := known()
+	if err != nil {
+		return p, err
+	}
+	r := imageReader{v: v, set: set, seen: map[fact.FileID]fact.Ref{}, buf: make([]byte, imageChunk)}
+	for i := range in.File {
+		if in.File[i].Scanned != "" {
+			r.seen[in.File[i].ID] = in.File[i].Ref
+		}
+		r.files = append(r.files, &in.File[i])
+	}
+	byRef := map[fact.Ref]*fact.Process{}
+	for i := range in.Process {
+		byRef[in.Process[i].Ref] = &in.Process[i]
+	}
+	for _, ref := range sc.Images {
+		if err := ctx.Err(); err != nil {
+			return p, err
+		}
+		if q := byRef[ref]; q != nil {
+			r.process(*q, &p)
+		}
+	}
+	return p, nil
+}
+
+type imageReader struct {
+	v     *View
+	set   *pattern.Set
+	seen  map[fact.FileID]fact.Ref
+	files []*fact.File
+	buf   []byte
+	sum   int64
+}
+
+// process searches the image of one process and ties the two.
+func (r *imageReader) process(p fact.Process, out *Part) {
+	ref, ok := r.seen[p.ExeID]
+	if !ok {
+		f, err := r.read(&p)
+		if err != nil {
+			if !gone(err) {
+				out.gap(pidPath(p.PID)+"/exe", err)
+			}
+			return
+		}
+		ref = f.Ref
+		r.seen[p.ExeID] = ref
+		out.File = append(out.File, f)
+	}
+	p.ExeFile = ref
+	out.Process = append(out.Process, p)
+}
+
+// read opens the image through /proc: what runs, also when it is deleted or
+// replaced.
+func (r *imageReader) read(p *fact.Process) (fact.File, error) {
+	at := pidPath(p.PID) + "/exe"
+	file, info, err := r.v.Open(at)
+	if err != nil {
+		return fact.File{}, err
+	}
+	defer file.Close()
+	f := r.known(p)
+	f.ID, f.Size = info.ID, info.Size
+	f.Type, f.Mode, f.UID, f.GID = info.Type, info.Mode, info.UID, info.GID
+	f.Modified, f.Changed = info.Modified, info.Changed
+	if full, err := r.v.Stat(at); err == nil {
+		f.Born = full.Born
+	}
+	f.Scanned = "whole"
+	f.Patterns, err = r.search(file, info.Size, &f)
+	return f, err
+}
+
+// known takes over what another observer found out about the file.
+func (r *imageReader) known(p *fact.Process) fact.File {
+	name := p.Exe
+	if p.ExeDeleted {
+		name += " (deleted)"
+	}
+	ref := fact.FileRef(name)
+	for _, f := range r.files {
+		if f.Ref == ref {
+			return *f
+		}
+	}
+	return fact.File{Ref: ref, Path: p.Exe, Deleted: p.ExeDeleted, Pointed: []string{fact.KindProcess}}
+}
+
+func (r *imageReader) search(file host.File, size int64, f *fact.File) ([]fact.Pattern, error) {
+	hits := map[int]*fact.Pattern{}
+	s := r.set.Scanner()
+	s.Hit = func(id int, off int64) {
+		if h := hits[id]; h != nil {
+			h.Count++
+			return
+		}
+		p := r.set.At(id)
+		hits[id] = &fact.Pattern{ID: p.ID, Strength: p.Strength, Offset: off, Count: 1}
+	}
+	for _, part := range r.parts(file, size, f) {
+		s.Reset(part.from)
+		if err := r.feed(s, file, part); err != nil {
+			return nil, err
+		}
+	}
+	var out []fact.Pattern
+	for id := range r.set.Len() {
+		if h := hits[id]; h != nil {
+			out = append(out, *h)
+		}
+	}
+	return out, nil
+}
+
+type span struct{ from, to int64 }
+
+// parts are the segments that the kernel loads; a file whose headers cannot be
+// read is searched from the start.
+func (r *imageReader) parts(file host.File, size int64, f *fact.File) []span {
+	n, _ := file.ReadAt(r.buf, 0)
+	all := []span{{0, size}}
+	if info, ok := elf.Look(r.buf[:n]); ok {
+		f.Format = "elf"
+		if len(info.Loads) > 0 {
+			all = nil
+			for _, l := range info.Loads {
+				from, to := int64(min(l.Off, uint64(size))), int64(min(l.Off+l.Size, uint64(size)))
+				if from < to && (len(all) == 0 || from >= all[len(all)-1].to) {
+					all = append(all, span{from, to})
+				}
+			}
+		}
+	}
+	left := min(int64(maxImage), maxImageSum-r.sum)
+	for i := range all {
+		if l := all[i].to - all[i].from; l > left {
+			f.Scanned = "part"
+			all[i].to = all[i].from + max(0, left)
+		}
+		left -= all[i].to - all[i].from
+		r.sum += all[i].to - all[i].from
+	}
+	return all
+}
+
+func (r *imageReader) feed(s *pattern.Scanner, file host.File, p span) error {
+	for p.from < p.to {
+		n, err := file.ReadAt(r.buf[:min(int64(len(r.buf)), p.to-p.from)], p.from)
+		_, _ = s.Write(r.buf[:n])
+		p.from += int64(n)
+		if errors.Is(err, io.EOF) || n == 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
