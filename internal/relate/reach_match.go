@@ -1,0 +1,152 @@
+package relate
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"demine/internal/fact"
+)
+
+// match says for which senders a rule matches the packet: yes is false when for
+// none, sure is false when it depends on something that is not known.
+func (w *walk) match(r *fact.Rule) (set sources, sure, yes bool) {
+	if !w.protoAndPort(r) || !w.ports(r) || !w.device(r) {
+		return nil, false, false
+	}
+	state, dst, words := w.stateOf(r), w.destination(r), w.words(r)
+	if state == no || dst == no || words == no {
+		return nil, false, false
+	}
+	return sourcesOf(r, w.all, w.v6), state == sureYes && dst == sureYes && words == sureYes, true
+}
+
+// truth has three values.
+type truth int
+
+const (
+	no truth = iota
+	unsure
+	sureYes
+)
+
+func truthOf(b bool) truth {
+	if b {
+		return sureYes
+	}
+	return no
+}
+
+func (w *walk) ports(r *fact.Rule) bool {
+	return len(r.SPort) == 0 || hasPort(r.SPort, w.sport)
+}
+
+// device checks the interfaces. A packet to the host itself has none to leave
+// by.
+func (w *walk) device(r *fact.Rule) bool {
+	if r.Out != "" && !r.NotOut {
+		return false
+	}
+	return r.In == "" || sameDevice(r.In, w.iface) != r.NotIn
+}
+
+func sameDevice(pattern, name string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "+"); ok {
+		return strings.HasPrefix(name, prefix)
+	}
+	return pattern == name
+}
+
+func (w *walk) stateOf(r *fact.Rule) truth {
+	if len(r.CTState) == 0 {
+		return sureYes
+	}
+	if w.state != "unsure" {
+		return truthOf(slices.Contains(r.CTState, w.state) != r.NotState)
+	}
+	a, b := slices.Contains(r.CTState, "new"), slices.Contains(r.CTState, "untracked")
+	if a != b {
+		return unsure
+	}
+	return truthOf(a != r.NotState)
+}
+
+// destination checks the address that the packet is for.
+func (w *walk) destination(r *fact.Rule) truth {
+	if len(r.Dst) == 0 {
+		return sureYes
+	}
+	mine := slices.DeleteFunc(slices.Clone(r.Dst), func(p netip.Prefix) bool { return !p.IsValid() || p.Addr().Is4() == w.v6 })
+	if len(mine) == 0 {
+		return no
+	}
+	if !w.local.IsUnspecified() && w.local.IsValid() {
+		in := slices.ContainsFunc(mine, func(p netip.Prefix) bool { return p.Contains(w.local) })
+		return truthOf(in != r.NotDst)
+	}
+	if slices.ContainsFunc(mine, func(p netip.Prefix) bool { return p.Bits() == 0 }) {
+		return truthOf(!r.NotDst)
+	}
+	if !slices.ContainsFunc(mine, unicast) {
+		return truthOf(r.NotDst)
+	}
+	return unsure
+}
+
+// unicast reports whether p can hold an address of the host that a packet from
+// outside can have as its destination.
+func unicast(p netip.Prefix) bool {
+	a := p.Addr()
+	return !a.IsLoopback() && !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// words judges the conditions that no field of a rule says.
+func (w *walk) words(r *fact.Rule) truth {
+	all := sureYes
+	for _, word := range r.Unknown {
+		all = min(all, w.word(word, r))
+	}
+	return all
+}
+
+// word knows some conditions for the first packet of a connection to this host.
+func (w *walk) word(word string, r *fact.Rule) truth {
+	name, rest, _ := strings.Cut(word, " ")
+	not := strings.HasPrefix(rest, "! ")
+	f := strings.Fields(strings.TrimPrefix(rest, "! "))
+	switch {
+	case name == "tcp" && len(f) == 3 && f[0] == "--tcp-flags":
+		return truthOf(synMatches(f[1], f[2]) != not)
+	case name == "addrtype" && len(f) == 2 && f[0] == "--dst-type":
+		return truthOf(slices.Contains(strings.Split(f[1], ","), "LOCAL") != not)
+	case name == "pkttype" && len(f) == 2:
+		return truthOf((f[1] == "unicast" || f[1] == "host") != not)
+	case name == "rpfilter": // the sender's way back is through the same interface
+		return truthOf(!slices.Contains(f, "--invert"))
+	}
+	return rate(word, r.Verdict)
+}
+
+// synMatches reports whether a packet with only SYN set meets --tcp-flags.
+func synMatches(mask, want string) bool {
+	m, c := strings.Split(mask, ","), strings.Split(want, ",")
+	syn := slices.Contains(m, "SYN") || mask == "ALL"
+	return syn && want == "SYN" || !syn && (want == "NONE" || len(c) == 0)
+}
+
+// rate judges limits for somebody who comes once: what stops the excess does
+// not stop him, and what stops those who came too often does not either.
+func rate(word, verdict string) truth {
+	stops := verdict == "drop" || verdict == "reject"
+	switch word {
+	case "limit over", "hashlimit above", "connlimit above", "recent update", "recent rcheck", "recent remove":
+		if stops {
+			return no
+		}
+	case "connlimit upto":
+		if verdict == "accept" {
+			return sureYes
+		}
+	}
+	return unsure
+}
