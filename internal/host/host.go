@@ -8,8 +8,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"demine/internal/fact"
 )
@@ -32,6 +35,12 @@ var (
 	// ErrNotRegular: a FIFO, device, socket or directory where a file was expected.
 	ErrNotRegular = errors.New("not a regular file")
 )
+
+// Gone reports whether an error says that the thing is not there (any more): a
+// process that ended answers ESRCH to reads through an open descriptor.
+func Gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
+}
 
 // Info is what stat tells about a file.
 type Info struct {

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"demine/internal/fact"
 	"demine/internal/format/mask"
 	"demine/internal/format/proc"
@@ -198,8 +196,7 @@ func texts(args []string) []string {
 	return args
 }
 
-func gone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
-}
+// gone: the process ended while it was read, which is no gap.
+func gone(err error) bool { return host.Gone(err) }
 
 func denied(err error) bool { return errors.Is(err, fs.ErrPermission) }
