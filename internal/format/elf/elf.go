@@ -96,7 +96,7 @@ func layoutOf(b []byte, machine uint16) layout {
 			return thin
 		}
 		return wide
-	case 183, 22, 21: // AArch64, S390, PPC64
+	case 183, 21: // AArch64, PPC64 in its little-endian form
 		return wide
 	case 3, 40: // i386, ARM
 		return thin

@@ -21,9 +21,6 @@ const (
 	InPasswd = "in-passwd" // the hash is in passwd, for everyone to read
 )
 
-// maxLines caps what one file yields.
-const maxLines = 100_000
-
 // Passwd gives the accounts in file order. A line with fewer than seven fields
 // or without numeric ids is no account, as for glibc. Ref, Origin.Line and
 // Login are set; Origin.Path is the caller's. Password is empty where shadow
@@ -46,9 +43,6 @@ func Passwd(b []byte) []fact.Account {
 			Home: fact.Path(f[5]), Shell: fact.Path(f[6]), Login: LetsIn(fact.Path(f[6])),
 			Password: inPasswd(f[1]), Origin: fact.Origin{Line: n},
 		})
-		if len(out) == maxLines {
-			break
-		}
 	}
 	return out
 }
@@ -80,7 +74,7 @@ func Shadow(b []byte) map[string]string {
 	out := map[string]string{}
 	for _, line := range lines(b) {
 		name, rest, ok := bytes.Cut(line, []byte{':'})
-		if !ok || len(name) == 0 || len(out) == maxLines {
+		if !ok || len(name) == 0 {
 			continue
 		}
 		hash, _, _ := bytes.Cut(rest, []byte{':'})
@@ -116,7 +110,7 @@ func Group(b []byte) []Member {
 	var out []Member
 	for n, line := range lines(b) {
 		f := bytes.SplitN(line, []byte{':'}, 4)
-		if len(f) < 4 || len(f[0]) == 0 || len(out) == maxLines {
+		if len(f) < 4 || len(f[0]) == 0 {
 			continue
 		}
 		gid, err := strconv.ParseUint(string(f[2]), 10, 32)

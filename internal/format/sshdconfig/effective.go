@@ -26,7 +26,7 @@ type MatchBlock struct {
 const (
 	maxDepth   = 16      // SERVCONF_MAX_DEPTH of servconf.c
 	maxSources = 1000    // files that include each other multiply
-	maxWalk    = 200_000 // directives, over all files
+	maxWalk    = 1 << 20 // directives, over all files; long criteria count for several
 )
 
 // Effective says which settings are in force for all connections, sorted by
@@ -62,11 +62,15 @@ type walk struct {
 // its Include stands.
 func (w *walk) source(src Source, outer string, depth int) {
 	w.sources++
+	match, criteria := "", outer
 	for _, d := range src.Directives {
+		if d.Match != match {
+			match, criteria = d.Match, and(outer, d.Match)
+			w.seen += len(criteria) / 256
+		}
 		if w.seen++; w.seen > maxWalk {
 			return
 		}
-		criteria := and(outer, d.Match)
 		switch d.Name {
 		case "match":
 		case "include":

@@ -16,16 +16,14 @@ type Directive struct {
 	Match string   // arguments of the Match block it is in; empty: global
 }
 
-// maxDirectives caps what one file yields; a real one has a hundred.
-const maxDirectives = 10000
-
 // Parse gives the directives of one file in their order. Lines on which sshd
 // itself would refuse to start (a keyword without an argument, an open quote)
 // are left out. A Match line is a Directive too, outside of its own block.
+// There is no cap but that of the file: padding must not hide a line.
 func Parse(b []byte) []Directive {
 	var out []Directive
 	match := ""
-	for n := 1; len(b) > 0 && len(out) < maxDirectives; n++ {
+	for n := 1; len(b) > 0; n++ {
 		var line []byte
 		line, b, _ = bytes.Cut(b, []byte{'\n'})
 		name, args, ok := parseLine(string(line))

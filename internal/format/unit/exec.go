@@ -19,14 +19,21 @@ var commandKeys = map[string]bool{
 // empty assignment drops what its key had before. Give the sections of a unit
 // and of its drop-ins in the order in which systemd reads them.
 func Commands(secs []Section) []Entry {
-	var out []Entry
+	// First where each list starts for the last time: to delete what came
+	// before at each reset would be quadratic.
+	n, start := 0, map[string]int{}
 	for _, s := range secs {
 		for _, e := range s.Entries {
-			if !commandKeys[e.Key] {
-				continue
+			if n++; e.Value == "" && commandKeys[e.Key] {
+				start[e.Key] = n
 			}
-			if e.Value == "" {
-				out = slices.DeleteFunc(out, func(x Entry) bool { return x.Key == e.Key })
+		}
+	}
+	var out []Entry
+	n = 0
+	for _, s := range secs {
+		for _, e := range s.Entries {
+			if n++; !commandKeys[e.Key] || n <= start[e.Key] {
 				continue
 			}
 			for _, v := range separate(e.Value) {

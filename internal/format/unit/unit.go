@@ -25,10 +25,8 @@ type Entry struct {
 	Line       int // 1-based, where the assignment starts
 }
 
-const (
-	maxEntries = 20_000
-	maxValue   = 1 << 20 // LONG_LINE_MAX of systemd's basic/def.h
-)
+// maxValue is LONG_LINE_MAX of systemd's basic/def.h, in bytes.
+const maxValue = 1 << 20
 
 // Parse gives the sections of a file. What systemd skips is skipped: comments
 // (also between continuation lines), assignments before the first section,
@@ -48,7 +46,6 @@ func Parse(b []byte) []Section {
 // parser holds a logical line while backslashes continue it.
 type parser struct {
 	out     []Section
-	entries int
 	held    strings.Builder
 	holding bool
 	start   int
@@ -86,10 +83,9 @@ func (p *parser) flush() {
 	s := strings.Trim(p.held.String(), " \t\r")
 	p.held.Reset()
 	p.holding = false
-	if s == "" || p.entries >= maxEntries {
+	if s == "" {
 		return
 	}
-	p.entries++
 	if s[0] == '[' {
 		if s[len(s)-1] == ']' {
 			p.out = append(p.out, Section{Name: text(s[1 : len(s)-1])})
