@@ -7,6 +7,7 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 
 	"demine/internal/fact"
@@ -28,7 +29,14 @@ func Compile(text string, it any, vars map[string]any) (*Expr, error) {
 	for k, v := range vars {
 		env[k] = v
 	}
-	p, err := expr.Compile(text, expr.Env(env), expr.Patch(jsonNames{}), expr.Patch(plainText{}))
+	// The names are rewritten before types are looked at: the checker keeps the
+	// type that it once gave to a call, and would not look at its arguments again.
+	tree, err := parser.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("expression %q: %w", text, err)
+	}
+	ast.Walk(&tree.Node, jsonNames{})
+	p, err := expr.Compile(tree.Node.String(), expr.Env(env), expr.Patch(plainText{}))
 	if err != nil {
 		return nil, fmt.Errorf("expression %q: %w", text, err)
 	}

@@ -13,29 +13,14 @@ import (
 func functions(x *relate.Index, t *tracker) map[string]any {
 	f := asker{x, t}
 	return map[string]any{
-		"now":         f.now,
-		"parent":      f.parent,
-		"ancestors":   f.ancestors,
-		"children":    f.children,
-		"family":      f.family,
-		"sockets":     f.sockets,
-		"image":       f.image,
-		"file":        f.file,
-		"packaged":    f.packaged,
-		"miner_code":  f.minerCode,
-		"uninstalled": relate.Uninstalled,
-		"schedule":    f.schedule,
-		"started":     f.started,
-		"starter":     f.starter,
-		"targets":     f.targets,
-		"service":     f.service,
-		"setting":     f.setting,
-		"process":     f.process,
-		"business":    f.business,
-		"within":      within,
-		"base":        base,
-		"starts_with": func(s fact.Path, prefix string) bool { return strings.HasPrefix(string(s), prefix) },
-		"text":        func(p fact.Path) string { return string(p) },
+		"now": f.now, "cpus": f.cpus,
+		"parent": f.parent, "ancestors": f.ancestors, "children": f.children, "family": f.family,
+		"process": f.process, "sockets": f.sockets, "image": f.image, "file": f.file,
+		"packaged": f.packaged, "miner_code": f.minerCode, "uninstalled": uninstalled,
+		"schedule": f.schedule, "started": f.started, "starter": f.starter, "targets": f.targets,
+		"service": f.service, "setting": f.setting, "exposures": f.exposures, "business": f.business,
+		"used_before": f.usedBefore, "opens_port": relate.OpensPort,
+		"within": within, "base": base, "text": text,
 	}
 }
 
@@ -203,3 +188,5 @@ func text(v any) string {
 func base(s string) string {
 	return s[strings.LastIndexByte(s, '/')+1:]
 }
+
+func uninstalled(p string) bool { return relate.Uninstalled(fact.Path(p)) }
