@@ -50,7 +50,7 @@ func findSource() (string, error) {
 
 // build compiles the lab's own programs into out.
 func build(ctx context.Context, source, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out+"/", "./lab/boot", "./lab/world", "./lab/sale", "./lab/standin")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out+"/", "./lab/boot", "./lab/world", "./lab/sale", "./lab/standin", "./lab/idle")
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {

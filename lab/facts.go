@@ -11,10 +11,10 @@ type Facts struct {
 	OwnerKey  string // SHA256 fingerprint, as ssh-keygen -l prints it
 	OwnerFrom string // where the owner logs in from
 
-	Intruder  Intruder
-	Miner     Miner
-	LookAlike []string // names of those planted; with scenario twins, of their twins
-	Expect    Expect
+	Intruder Intruder
+	Miner    Miner
+	Planted  []Planted // look-alikes, or in scenario twins their twins
+	Expect   Expect
 }
 
 // Redis is the instance that lets everybody in.

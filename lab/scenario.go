@@ -13,8 +13,10 @@ type scenario struct {
 }
 
 var scenarios = map[string]scenario{
-	"seed":  {"the incident: in through the open Redis, a job after hours, the stand-in starves the shop", seed},
-	"quiet": {"the same host, busy and honest; its Redis is open to all", quiet},
+	"lookalikes": {"quiet, with all that looks like an attack and is none", func(ctx context.Context, h *Host) error { return alike(ctx, h, false) }},
+	"twins":      {"quiet, with the attack that looks like each of them", func(ctx context.Context, h *Host) error { return alike(ctx, h, true) }},
+	"seed":       {"the incident: in through the open Redis, a job after hours, the stand-in starves the shop", seed},
+	"quiet":      {"the same host, busy and honest; its Redis is open to all", quiet},
 }
 
 // Scenarios are the names that Config.Scenario takes.
@@ -32,3 +34,13 @@ func quiet(ctx context.Context, h *Host) error {
 }
 
 func exposed() []string { return []string{"tcp 0.0.0.0:6380", "tcp [::]:6380"} }
+
+func alike(ctx context.Context, h *Host, twin bool) error {
+	if err := quiet(ctx, h); err != nil {
+		return err
+	}
+	if twin {
+		h.Facts.Expect.Verdict = "mining"
+	}
+	return h.plantAll(ctx, twin)
+}

@@ -4,7 +4,12 @@ package main
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"runtime"
+	"time"
+
+	"demine/lab/memfd"
 )
 
 // markers are constants of the RandomX reference source (aes_hash.cpp, dataset.cpp), as they lie in memory.
@@ -28,24 +33,43 @@ var sink uint64
 
 func main() {
 	threads := flag.Int("threads", runtime.NumCPU(), "CPUs to keep busy")
+	percent := flag.Int("percent", 100, "how busy, each")
+	memory := flag.String("memfd", "", "run from a memory file of this name")
 	flag.Parse()
+	if *memory != "" {
+		fmt.Fprintln(os.Stderr, memfd.Run(*memory, []string{os.Args[0], "-threads", fmt.Sprint(*threads), "-percent", fmt.Sprint(*percent)}))
+		os.Exit(1)
+	}
 	runtime.GOMAXPROCS(*threads)
 	for range *threads - 1 {
-		go burn()
+		go burn(*percent)
 	}
-	burn()
+	burn(*percent)
 }
 
-func burn() {
+// burn works for that share of each tenth of a second.
+func burn(percent int) {
 	x := uint64(1)
 	for {
-		for _, m := range markers {
-			for _, b := range m {
-				x = x*6364136223846793005 + uint64(b)
-			}
+		for until := time.Now().Add(time.Duration(percent) * time.Millisecond); time.Now().Before(until); {
+			x = mix(x)
+		}
+		if percent < 100 {
+			time.Sleep(time.Duration(100-percent) * time.Millisecond)
 		}
 		if x == 0 {
 			sink++
 		}
 	}
+}
+
+func mix(x uint64) uint64 {
+	for range 100 {
+		for _, m := range markers {
+			for _, b := range m {
+				x = x*6364136223846793005 + uint64(b)
+			}
+		}
+	}
+	return x
 }
