@@ -153,7 +153,7 @@ func machine(a, b proc.CPUStats, took time.Duration) fact.Load {
 	l.Idle = max(0, 100-all.Busy-all.IOWait-all.Steal)
 	for i := range min(len(a.CPUs), len(b.CPUs)) {
 		u := fill(a.CPUs[i], b.CPUs[i])
-		u.CPU = i
+		u.CPU = b.CPUs[i].N
 		l.PerCPU = append(l.PerCPU, u)
 	}
 	return l

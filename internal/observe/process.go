@@ -126,7 +126,7 @@ func (r *procReader) fromStat(st proc.StatLine) fact.Process {
 		CPU: float64(st.UTime+st.STime) / userHz, CPUNow: -1, WaitNow: -1, BusyNow: -1,
 	}
 	if !r.since.IsZero() {
-		p.Started = r.since.Add(time.Duration(st.Start) * time.Second / userHz)
+		p.Started = r.since.Add(time.Duration(st.Start) * (time.Second / userHz))
 		if life := r.now.Sub(p.Started).Seconds(); life > 0.1 {
 			p.CPULife = 100 * p.CPU / life
 		}
