@@ -24,7 +24,9 @@ type planting struct {
 	cron  []string // lines of root's crontab
 	files []file
 	runs  []program
-	sh    string // a script, when the rest is in place
+	sh    string   // a script, when the rest is in place
+	also  []string // files that the script writes
+	units []string // units that the script starts
 }
 
 func (p planting) zero() bool {
@@ -120,6 +122,18 @@ func (h *Host) plant(ctx context.Context, p planting) (Planted, error) {
 		if _, err := h.sh(ctx, p.sh); err != nil {
 			return done, err
 		}
+	}
+	done.Files = append(done.Files, p.also...)
+	for _, u := range p.units {
+		out, err := h.sh(ctx, "systemctl show -P MainPID "+u)
+		if err != nil {
+			return done, err
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(out))
+		if err != nil || pid == 0 {
+			return done, fmt.Errorf("unit %s runs as %q", u, out)
+		}
+		done.PIDs = append(done.PIDs, pid)
 	}
 	return done, nil
 }

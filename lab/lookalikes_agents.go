@@ -26,7 +26,7 @@ var agents = []lookAlike{
 		{unit: "bt-panel", as: "BT-Panel", lab: "standin", argv: []string{"/var/tmp/.bt/BT-Panel", "-threads", "1", "-percent", "3"}},
 	}}},
 	{"panel-servers", 7, planting{runs: []program{
-		agent("/www/server/nginx/sbin/nginx"), agent("/www/server/php/74/sbin/php-fpm"), agent("/www/server/redis/src/redis-server-bt"), agent("/www/server/mysql/bin/mysqld"),
+		agent("/www/server/nginx/sbin/nginx"), agent("/www/server/php/74/sbin/php-fpm"), agent("/www/server/redis/src/redis-server-bt"), {unit: "bt-mysqld", lab: "idle", argv: []string{"/www/server/mysql/bin/mysqld"}},
 	}}, planting{runs: []program{miner("/www/server/nginx/sbin/nginx")}}},
 	{"backup-at-night", 11, planting{
 		cron: []string{"0 1 * * * /usr/local/bin/xtrabackup --backup --stream=xbstream | /usr/local/bin/pigz -p16 > /backup/full.xb.gz"},
@@ -57,9 +57,11 @@ var agents = []lookAlike{
 	{"allocator-preload", 22, planting{
 		files: []file{{path: "/etc/systemd/system/mariadb.service.d/jemalloc.conf", text: "[Service]\nEnvironment=LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2\n"}},
 		sh:    "systemctl daemon-reload && systemctl restart mariadb",
+		units: []string{"mariadb"},
 	}, planting{
 		sh: "mkdir -p /tmp/.lib && chmod 777 /tmp/.lib && cp /lib/x86_64-linux-gnu/libdl.so.2 /tmp/.lib/libjemalloc.so.2 && " +
 			"systemd-run -q --unit preloaded -E LD_PRELOAD=/tmp/.lib/libjemalloc.so.2 sleep infinity",
+		also: []string{"/tmp/.lib/libjemalloc.so.2"}, units: []string{"preloaded"},
 	}},
 	{"pause", 24, planting{
 		files: []file{{path: "/etc/kubernetes/manifests/etcd.yaml", mode: 0o600, text: "apiVersion: v1\nkind: Pod\nmetadata: {name: etcd, namespace: kube-system}\nspec:\n  hostNetwork: true\n  containers:\n  - {name: etcd, image: registry.k8s.io/etcd:3.5.9-0, command: [etcd]}\n"}},

@@ -51,6 +51,6 @@ var jobs = []lookAlike{
 		cron:  []string{"0 3 * * * > /opt/tomcat/logs/catalina.out"},
 		files: []file{{path: "/etc/logrotate.d/wtmp-site", text: "/var/log/wtmp-site {\n\tmonthly\n\tcreate 0664 root utmp\n\trotate 1\n}\n"}},
 	}, planting{
-		cron: []string{"*/30 * * * * > /var/log/wtmp; > /var/log/auth.log; > /root/.bash_history"},
+		cron: []string{"45 23 * * * > /var/log/wtmp; > /var/log/auth.log; > /root/.bash_history"},
 	}},
 }

@@ -27,6 +27,7 @@ var temporary = []lookAlike{
 	{"java-scratch", 16, planting{
 		files: []file{{path: "/tmp/.java_pid4711"}, {path: "/tmp/jna-3506402/jna1234.tmp", text: "\x7fELF\x02\x01\x01"}},
 		sh:    "cp /lib/x86_64-linux-gnu/libdl.so.2 /tmp/libnetty_transport_native_epoll_x86_64815.so",
+		also:  []string{"/tmp/libnetty_transport_native_epoll_x86_64815.so"},
 	}, planting{}},
 	{"unpacked-programs", 18, planting{
 		runs: []program{

@@ -46,7 +46,8 @@ func (h *Host) command(ctx context.Context, in Process, argv []string) *exec.Cmd
 	// is; then into the namespaces.
 	script := `for f in $LAB_CGROUPS; do mkdir -p $f && echo $$ > $f/cgroup.procs; done; exec "$@"`
 	args := []string{"-c", script, "sh", "nsenter", "-t", strconv.Itoa(in.PID), "-m", "-u", "-i", "-n", "-p", "-C", "--",
-		"setpriv", "--bounding-set", droppedCapNames, "--", "env", "-i"}
+		// nsenter forks to enter the pid namespace; what it forked shall end with it when the caller's context does.
+		"setpriv", "--pdeathsig", "KILL", "--bounding-set", droppedCapNames, "--", "env", "-i"}
 	args = append(append(args, cleanEnv...), argv...)
 	cmd := exec.CommandContext(ctx, "/bin/sh", args...)
 	cmd.Env = append(os.Environ(), "LAB_CGROUPS=")

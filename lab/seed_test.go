@@ -25,6 +25,7 @@ func TestSeedBoots(t *testing.T) {
 			checkPlanted(t, h)
 			checkDoor(t, h)
 			checkLogins(t, h)
+			checkReturn(t, h)
 		})
 	}
 }
@@ -207,6 +208,13 @@ func checkLogins(t *testing.T, h *Host) {
 	if last := inside(t, h, "last -f /var/log/wtmp"); strings.Count(last, OperatorV4) < len(visits)+1 {
 		t.Errorf("last says %s", last)
 	}
+}
+
+// checkReturn proves that Redis brings a removed crontab back when it is stopped in the ordinary way.
+func checkReturn(t *testing.T, h *Host) {
+	t.Helper()
+	f := h.Facts.Intruder.CronFile
+	inside(t, h, "rm "+f+"; systemctl stop redis-6380; grep -qa '/api/report' "+f)
 }
 
 // TestState finds a host as another process would, and gets the same facts.

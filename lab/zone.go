@@ -12,7 +12,7 @@ import (
 const (
 	beforeDusk = 18*60 + 59       // minutes after midnight
 	prepare    = 12 * time.Second // what it takes from choosing the zone to the intrusion, at least
-	lastSecond = 50               // an intrusion that begins later in the minute might not end in it
+	lastSecond = 55               // an intrusion that begins later in the minute might not end in it
 )
 
 // zone picks the minute in which the intrusion is to happen, and the offset in whole minutes that calls it 18:59.
