@@ -36,6 +36,7 @@ func Explain(ctx context.Context, x *relate.Index, r judge.Report, causes []*Hyp
 		}
 	}
 	s.Verdict, s.Exit = verdict(s)
+	s.noNulls()
 	return s, nil
 }
 
@@ -143,6 +144,27 @@ func schedulesOf(x *relate.Index, is []Incident) []relate.Schedule {
 		}
 	}
 	return out
+}
+
+// noNulls keeps the JSON contract: a list that holds nothing is [].
+func (s *Scan) noNulls() {
+	s.Incidents, s.Findings, s.Exposure = list(s.Incidents), list(s.Findings), list(s.Exposure)
+	s.Unknown, s.Coverage, s.Impact = list(s.Unknown), list(s.Coverage), list(s.Impact)
+	for i := range s.Incidents {
+		n := &s.Incidents[i]
+		n.Implants, n.Timeline, n.Impact, n.Rotate = list(n.Implants), list(n.Timeline), list(n.Impact), list(n.Rotate)
+		n.Graph.Nodes, n.Graph.Edges = list(n.Graph.Nodes), list(n.Graph.Edges)
+		for j := range n.Causes {
+			n.Causes[j].For, n.Causes[j].Against = list(n.Causes[j].For), list(n.Causes[j].Against)
+		}
+	}
+}
+
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
 }
 
 func at(t time.Time) *time.Time {
