@@ -23,6 +23,7 @@ type Host struct {
 	Files  Files
 	Kernel Kernel
 	Now    func() time.Time
+	Wait   func(ctx context.Context, d time.Duration) error // sleeps on a live host
 }
 
 // Errors that callers branch on. Missing files are fs.ErrNotExist, missing

@@ -14,7 +14,18 @@ import (
 
 // Live is the machine that demine runs on.
 func Live() *Host {
-	return &Host{Name: "live", Files: liveFiles{}, Kernel: liveKernel{}, Now: time.Now}
+	return &Host{Name: "live", Files: liveFiles{}, Kernel: liveKernel{}, Now: time.Now, Wait: wait}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }
 
 type liveKernel struct{}

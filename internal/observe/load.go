@@ -30,10 +30,8 @@ func seeLoad(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, er
 	first, begin := proc.CPUStat(b), time.Now()
 	mem1 := meminfo(v)
 	before := uses(ctx, v, in)
-	select {
-	case <-ctx.Done():
-		return p, ctx.Err()
-	case <-time.After(sample - time.Since(begin)):
+	if err := v.Host().Wait(ctx, sample-time.Since(begin)); err != nil {
+		return p, err
 	}
 	b, _, err = v.ReadFile("/proc/stat", 4<<20)
 	if err != nil {

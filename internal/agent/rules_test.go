@@ -1,0 +1,125 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"demine/internal/explain"
+	"demine/internal/host/fixture"
+	"demine/internal/judge"
+)
+
+// Each case beside a rule is a tiny host, laid over rules/base.txtar. On hit*
+// the rule must fire, on miss* not, and no other attack rule unless the first
+// lines of the case say "also: ID". Every "unless" must excuse some miss case.
+func TestRuleCases(t *testing.T) {
+	base, err := os.ReadFile("../../rules/base.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, _ := filepath.Glob("../../rules/*/*/*.txtar")
+	if len(cases) == 0 {
+		t.Fatal("no cases")
+	}
+	excused := map[string]bool{}
+	for _, file := range cases {
+		dir := filepath.Dir(file)
+		rule := filepath.Base(filepath.Dir(dir)) + "/" + filepath.Base(dir)
+		t.Run(rule+"/"+filepath.Base(file), func(t *testing.T) {
+			s := lookAt(t, base, file)
+			for _, e := range s.Excused {
+				if strings.HasPrefix(filepath.Base(file), "miss") && e.Rule == rule {
+					excused[rule+" unless "+e.Reason] = true
+				}
+			}
+			checkCase(t, s, rule, file)
+		})
+	}
+	a := newAgent(t, base)
+	for _, r := range a.Rules() {
+		for _, e := range r.Unless {
+			if !excused[r.ID+" unless "+e.ID] {
+				t.Errorf("%s: no miss case is excused by %q", r.ID, e.ID)
+			}
+		}
+	}
+}
+
+func newAgent(t *testing.T, fixtureText []byte) *Agent {
+	h, err := fixture.Parse(fixtureText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(h, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func lookAt(t *testing.T, base []byte, file string) *explain.Scan {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newAgent(t, append(slices.Clone(base), b...)).Look(context.Background(), Want{KeepSnapshot: true}, func(Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range s.Coverage {
+		for _, g := range c.Gaps {
+			if g.Code == "panic" || strings.Contains(g.Detail, "may not read") {
+				t.Errorf("observer %s: %s %s %s", c.Observer, g.Code, g.What, g.Detail)
+			}
+		}
+	}
+	return s
+}
+
+func checkCase(t *testing.T, s *explain.Scan, rule, file string) {
+	var fired []string
+	for _, f := range s.Findings {
+		if f.Rule == rule || f.Class == judge.Attack {
+			fired = append(fired, f.Rule)
+		}
+	}
+	for _, u := range s.Unknown {
+		if u.Rule == rule && u.Why == "error" {
+			t.Errorf("the rule failed on %s: %s", u.Subject, u.Detail)
+		}
+	}
+	also := alsoFires(t, file)
+	hit := strings.HasPrefix(filepath.Base(file), "hit")
+	if got := slices.Contains(fired, rule); got != hit {
+		t.Errorf("fired: %v, want %v (all that fired: %v)", got, hit, fired)
+	}
+	for _, id := range also {
+		if !slices.Contains(fired, id) {
+			t.Errorf("the case says that %s fires too; it does not", id)
+		}
+	}
+	for _, id := range fired {
+		if id != rule && !slices.Contains(also, id) {
+			t.Errorf("%s fired too, and the case does not name it", id)
+		}
+	}
+}
+
+func alsoFires(t *testing.T, file string) (out []string) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(string(b), "\n-- ")
+	for line := range strings.Lines(head) {
+		if ids, ok := strings.CutPrefix(line, "also: "); ok {
+			out = append(out, strings.Fields(ids)...)
+		}
+	}
+	return out
+}
