@@ -26,7 +26,7 @@ func (g gen) iptables(v6 bool) string {
 		name    string
 		targets []string
 	}{{"U2", nil}, {"U1", []string{"-j U2", "-g U2"}}, {"INPUT", []string{"-j U1", "-j U2", "-g U1"}}} {
-		for range g.IntN(5) {
+		for range g.IntN(6) {
 			fmt.Fprintf(&b, "-A %s %s %s\n", c.name, g.xtConditions(v6), g.xtTarget(c.targets))
 		}
 	}

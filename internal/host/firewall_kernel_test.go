@@ -264,8 +264,8 @@ func (l *lab) check(text string, sc *score) {
 			for _, at := range []netip.Addr{local, netip.IPv6Unspecified()} {
 				r := relate.ReachOf(sets, "tcp", at, port, v6)
 				sc.count(r.From)
-				for i, s := range from {
-					want, known := predicted(r, s, i == len(from)-1)
+				for _, s := range from {
+					want, known := predicted(r, s, text)
 					if known && want != got[try{s, port}] {
 						l.t.Errorf("port %d from %s: demine says %q (%s, %v, %+v), the kernel says %v\n%s", port, s, r.From, r.Why, r.Sources, r.Because, got[try{s, port}], text)
 					}
@@ -275,16 +275,18 @@ func (l *lab) check(text string, sc *score) {
 	}
 }
 
-// predicted is whether r says that s gets through. "anywhere" allows for shut
-// out sources, so it is only asked for the one that no rule names.
-func predicted(r relate.Reach, s netip.Addr, stranger bool) (open, known bool) {
+// predicted is whether r says that s gets through.
+func predicted(r relate.Reach, s netip.Addr, text string) (open, known bool) {
+	in := func(p []netip.Prefix) bool {
+		return slices.ContainsFunc(p, func(p netip.Prefix) bool { return p.Contains(s) })
+	}
 	switch r.From {
-	case "anywhere":
-		return true, stranger
+	case "anywhere": // an exception is certain where nothing is uncertain
+		return !in(r.Except), !in(r.Except) || !strings.Contains(text, "mark")
 	case "nobody":
 		return false, true
 	case "some":
-		return slices.ContainsFunc(r.Sources, func(p netip.Prefix) bool { return p.Contains(s) }), r.Why != "interface"
+		return in(r.Sources), r.Why != "interface"
 	}
 	return false, false
 }

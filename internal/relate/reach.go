@@ -16,6 +16,8 @@ type Reach struct {
 	// Sources are for "some": who. For "cannot-tell" they are those who can in
 	// any case.
 	Sources []netip.Prefix
+	// Except are for "anywhere": who is shut out all the same, or may be.
+	Except []netip.Prefix
 	// Because is the rule that lets the packet in, or that stops it; nil when a
 	// policy does.
 	Because *fact.Rule

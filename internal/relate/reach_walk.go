@@ -163,7 +163,9 @@ func (w *walk) answer(here sources, accepted []event) Reach {
 	case len(here) > 0 && len(w.nat) > 0:
 		return largest(w.nat).reach("cannot-tell", "nat", nil)
 	case sure.anywhere(w.v6):
-		return best(accepted).reach("anywhere", "", nil)
+		r := best(accepted).reach("anywhere", "", nil)
+		r.Except = w.all.minus(sure).prefixes()
+		return r
 	case len(maybe) > 0:
 		return largest(w.doubts).reach("cannot-tell", "unknown-match", sure.prefixes())
 	case len(sure) > 0:
