@@ -17,7 +17,7 @@ import (
 //	time      15:04:05 in the host's zone, with the date when on another day
 //	duration  seconds, or a time.Duration: 37 min
 //	bytes     1.5 GiB
-//	path      a file name
+//	path      a file name, in quotation marks when it has blanks
 //	quote     a text of the host in quotation marks
 //	list      a, b and 3 more
 //	word      a code that has a text of its own, "word.<code>"
@@ -55,6 +55,12 @@ func (c *Catalogue) value(v any, format string, depth int) string {
 		}
 	case "quote":
 		return c.quoted(c.bare(v, depth))
+	case "path": // a blank in a name must not look like our own words
+		s := c.bare(v, depth)
+		if strings.Contains(s, " ") {
+			return c.quoted(s)
+		}
+		return s
 	case "word":
 		if s := fmt.Sprint(v); c.Has("word." + s) {
 			return c.text["word."+s]
@@ -164,8 +170,8 @@ func (c *Catalogue) length(sec float64) string {
 	}
 	sec = max(0, sec)
 	switch {
-	case sec < 1:
-		return strconv.FormatFloat(sec, 'f', 1, 64) + " " + c.pick("s", "秒")
+	case sec < 10:
+		return strconv.FormatFloat(math.Round(sec*10)/10, 'f', -1, 64) + " " + c.pick("s", "秒")
 	case sec < 60:
 		return unit(math.Floor(sec), "s", "秒")
 	case sec < 2*3600:

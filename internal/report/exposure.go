@@ -1,0 +1,118 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"demine/internal/explain"
+	"demine/internal/relate"
+)
+
+// Exposure writes who can reach what: one listener that others can reach a
+// row, with the rule that lets them in and where it is saved; those that only
+// this host can reach are named in short.
+func Exposure(w io.Writer, s *explain.Scan, o Options) error {
+	p := newPrinter(s, o)
+	p.hang("", p.say("exposure.head", "host", s.Host.Name, "time", s.Taken), 0)
+	p.blank()
+	var shut []*relate.Exposure
+	rows := [][]string{p.exposureHead()}
+	var open []*relate.Exposure
+	for i := range s.Exposure {
+		if e := &s.Exposure[i]; e.From == "local" || e.From == "nobody" {
+			shut = append(shut, e)
+		} else {
+			open, rows = append(open, e), append(rows, p.exposureRow(e))
+		}
+	}
+	p.exposureRows(open, rows)
+	p.shut(shut)
+	p.blank()
+	p.bullet("-", p.say("exposure.cloud"), 0)
+	p.row(p.say("label.unseen"), p.unseen(), 4)
+	return p.flush(w)
+}
+
+func (p *printer) exposureHead() []string {
+	return []string{p.say("col.listener"), p.say("col.process"), p.say("col.from"), p.say("col.auth"), p.say("col.peers")}
+}
+
+func (p *printer) exposureRow(e *relate.Exposure) []string {
+	name := e.Service
+	if e.PID > 0 {
+		name = fmt.Sprintf("%s (%d)", name, e.PID)
+	}
+	if e.User != "" {
+		name += " " + e.User
+	}
+	return []string{p.host(e.Listener), p.host(name), p.word(fromWord(e.From)),
+		p.say("auth." + authWord(e.Auth)), fmt.Sprint(e.Peers)}
+}
+
+func fromWord(from string) string {
+	switch from {
+	case "anywhere", "some", "local", "nobody":
+		return from
+	}
+	return "cannot-tell"
+}
+
+// exposureRows writes the table with the reason below each row.
+func (p *printer) exposureRows(open []*relate.Exposure, rows [][]string) {
+	if len(open) == 0 {
+		p.bullet("-", p.say("exposure.none"), 0)
+		return
+	}
+	limits := []int{22, 18, 14, 11, 7}
+	widths := make([]int, len(limits))
+	for _, r := range rows {
+		for i, cell := range r {
+			widths[i] = max(widths[i], min(columns(cell), limits[i]))
+		}
+	}
+	p.b.WriteString(p.paint(p.tableLine(0, widths, rows[0]), dim) + "\n")
+	for i, e := range open {
+		p.b.WriteString(p.tableLine(0, widths, rows[i+1]) + "\n")
+		p.because(e)
+	}
+}
+
+// because says by which rule a listener can be reached and where that rule is
+// saved.
+func (p *printer) because(e *relate.Exposure) {
+	if id := "why." + e.Why; p.c.Has(id) {
+		s := p.say(id, "chain", e.Chain, "n", e.RuleN)
+		if e.Because != "" {
+			s += p.say("exposure.rule", "rule", e.Because)
+		}
+		if e.Backend != "" {
+			s += p.say("in.brackets", "s", e.Backend)
+		}
+		p.hang("    ", s, 3)
+	}
+	if len(e.Sources) > 0 {
+		p.hang("    ", p.say("from.sources", "from", e.Sources), 2)
+	}
+	if e.V4 != e.V6 && e.V4 != "" && e.V6 != "" {
+		p.hang("    ", p.say("exposure.families", "v4", e.V4, "v6", e.V6), 2)
+	}
+	for i := range e.Saved {
+		p.hang("    ", p.say("exposure.saved", "where", p.origin(&e.Saved[i])), 2)
+	}
+}
+
+func (p *printer) shut(es []*relate.Exposure) {
+	if len(es) == 0 {
+		return
+	}
+	var names []string
+	for i, e := range es {
+		if i == 8 {
+			names = append(names, p.say("list.more", "n", len(es)-i))
+			break
+		}
+		names = append(names, p.host(e.Listener+" "+e.Service))
+	}
+	p.heading(p.say("exposure.shut"))
+	p.hang("  ", join(p.say("item.sep"), names...), 0)
+}

@@ -1,0 +1,42 @@
+package report
+
+import "strings"
+
+// table writes rows with aligned columns, two spaces apart; a cell that is
+// wider than its limit is cut. The last column takes what is left of the line.
+func (p *printer) table(indent int, limits []int, rows [][]string) {
+	widths := make([]int, len(limits))
+	for _, r := range rows {
+		for i, cell := range r {
+			widths[i] = max(widths[i], min(columns(cell), limits[i]))
+		}
+	}
+	for n, r := range rows {
+		line := p.tableLine(indent, widths, r)
+		if n == 0 {
+			line = p.paint(line, dim)
+		}
+		p.b.WriteString(line + "\n")
+	}
+}
+
+func (p *printer) tableLine(indent int, widths []int, cells []string) string {
+	var b strings.Builder
+	b.WriteString(strings.Repeat(" ", indent))
+	used := indent
+	for i, cell := range cells {
+		if i > 0 {
+			b.WriteString("  ")
+			used += 2
+		}
+		w := widths[i]
+		if i == len(cells)-1 {
+			w = max(8, p.max-used)
+			b.WriteString(fit(cell, w, p.dots()))
+			break
+		}
+		b.WriteString(pad(fit(cell, w, p.dots()), w))
+		used += w
+	}
+	return strings.TrimRight(b.String(), " ")
+}
