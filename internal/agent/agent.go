@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +51,7 @@ type Agent struct {
 	log    *slog.Logger
 	rules  []*judge.Rule
 	causes []*explain.Hypothesis
+	raise  func() func() // puts demine ahead of others; gives what undoes it
 }
 
 var _ API = (*Agent)(nil)
@@ -64,7 +66,11 @@ func New(h *host.Host, log *slog.Logger) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load causes: %w", err)
 	}
-	return &Agent{h: h, log: log, rules: rs, causes: cs}, nil
+	raise := func() func() { return func() {} }
+	if h.Name == "live" {
+		raise = host.RaisePriority
+	}
+	return &Agent{h: h, log: log, rules: rs, causes: cs, raise: raise}, nil
 }
 
 // Rules gives the rules in force.
@@ -75,13 +81,14 @@ func (a *Agent) Rules() []*judge.Rule { return a.rules }
 var waves = []struct {
 	name      string
 	observers func(*observe.Observer) bool
+	images    int // how many images are searched, the busiest first
 }{
-	{"processes", named("host", "account", "process")},
-	{"images", named("image")},
+	{"processes", named("host", "account", "process"), 0},
+	{"busiest", named("image"), 3},
 	{"host", func(o *observe.Observer) bool {
 		return !named("host", "account", "process", "image", "file", "package")(o)
-	}},
-	{"files", named("file", "package", "image")},
+	}, 0},
+	{"files", named("file", "package", "image"), math.MaxInt},
 }
 
 func named(names ...string) func(*observe.Observer) bool {
@@ -98,12 +105,13 @@ func named(names ...string) func(*observe.Observer) bool {
 // Look implements API.
 func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan, error) {
 	begin := time.Now()
+	defer a.raise()()
 	total := len(waves)
 	ev(Event{Kind: "started", Total: total})
 	var snap *fact.Snapshot
 	var first time.Duration
 	for i, wv := range waves {
-		snap = a.wave(ctx, wv.observers, snap)
+		snap = a.wave(ctx, wv.observers, snap, wv.images)
 		a.log.Debug("wave done", "wave", wv.name, "after", time.Since(begin))
 		if first == 0 && i < total-1 {
 			if s := a.confirmed(ctx, snap); s != nil {
@@ -127,7 +135,7 @@ func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan
 
 // wave runs the observers of a wave with a scope from what is known. Coverage
 // of an observer that runs in two waves is that of the last.
-func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, snap *fact.Snapshot) *fact.Snapshot {
+func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, snap *fact.Snapshot, images int) *fact.Snapshot {
 	var obs []*observe.Observer
 	for _, o := range observe.All {
 		if pick(o) {
@@ -137,7 +145,7 @@ func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, sna
 	var sc observe.Scope
 	if snap != nil {
 		l := relate.WorthALook(relate.New(snap))
-		sc = observe.Scope{Images: l.Images, Files: l.Files}
+		sc = observe.Scope{Images: l.Images[:min(images, len(l.Images))], Files: l.Files}
 	}
 	return observe.Run(ctx, a.h, obs, sc, snap)
 }

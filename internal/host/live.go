@@ -68,15 +68,3 @@ func (liveKernel) Addresses() ([]net.IP, error) {
 	}
 	return out, nil
 }
-
-// RaisePriority asks for the CPU ahead of others for the short time of a look:
-// a saturated host is the normal case. It needs root; without it nothing
-// happens. Where sched_autogroup groups by session, nice only ranks within the
-// session, so the session's own group is raised too (sched(7)).
-func RaisePriority() {
-	if os.Geteuid() != 0 {
-		return
-	}
-	_ = unix.Setpriority(unix.PRIO_PGRP, 0, -20)
-	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20)
-}
