@@ -3,6 +3,7 @@ package report
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -56,7 +57,7 @@ func TestWrap(t *testing.T) {
 func FuzzWrap(f *testing.F) {
 	f.Add("one two 确认挖矿，没有改动 abcdefghijklmnop", 10)
 	f.Fuzz(func(t *testing.T, s string, n int) {
-		if n < 4 || n > 200 || strings.ContainsRune(s, '\n') {
+		if n < 4 || n > 200 || !utf8.ValidString(s) || strings.ContainsRune(s, '\n') {
 			return
 		}
 		var kept strings.Builder
@@ -67,7 +68,7 @@ func FuzzWrap(f *testing.F) {
 			kept.WriteString(l)
 		}
 		squeeze := func(s string) string { return strings.Join(strings.Fields(s), "") }
-		if squeeze(strings.ToValidUTF8(s, "\ufffd")) != squeeze(strings.ToValidUTF8(kept.String(), "\ufffd")) {
+		if squeeze(s) != squeeze(kept.String()) {
 			t.Errorf("%q lost something: %q", s, kept.String())
 		}
 	})
