@@ -45,11 +45,11 @@ func TestSwitchFirewall(t *testing.T) {
 func boot(t *testing.T, c Config) *Host {
 	t.Helper()
 	c.Step = func(s Step) { t.Logf("%5.1f s %s", s.After.Seconds(), s.What) }
-	mounts := read(t, "/proc/self/mountinfo")
 	h, err := Up(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	spaces := append(namespaces(h.Inside.PID), namespaces(h.World.PID)...)
 	t.Cleanup(func() {
 		if err := h.Down(); err != nil {
 			t.Error(err)
@@ -63,22 +63,42 @@ func boot(t *testing.T, c Config) *Host {
 			}
 		}
 		if left := holding(h.Folder); left != nil {
-			t.Errorf("processes of the host are left: %v", left)
+			t.Errorf("mounts of the host are left: %v", left)
 		}
-		if now := read(t, "/proc/self/mountinfo"); now != mounts {
-			t.Errorf("mounts before:\n%s\nafter:\n%s", mounts, now)
+		if left := members(spaces); left != nil {
+			t.Errorf("namespaces of the host are left: %v", left)
 		}
 	})
 	return h
 }
 
-func read(t *testing.T, path string) string {
-	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+// namespaces are those of a process that are not our own.
+func namespaces(pid int) (all []string) {
+	for _, kind := range []string{"mnt", "pid", "net", "uts", "ipc", "cgroup"} {
+		theirs, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
+		ours, _ := os.Readlink("/proc/self/ns/" + kind)
+		if theirs != ours && theirs != "" {
+			all = append(all, theirs)
+		}
 	}
-	return string(raw)
+	return all
+}
+
+// members names the processes of this machine that are in one of the namespaces, and mounts that keep one.
+func members(spaces []string) (left []string) {
+	links, _ := filepath.Glob("/proc/[0-9]*/ns/*")
+	for _, l := range links {
+		if space, err := os.Readlink(l); err == nil && slices.Contains(spaces, space) {
+			left = append(left, l)
+		}
+	}
+	mounts, _ := os.ReadFile("/proc/self/mountinfo")
+	for _, s := range spaces {
+		if strings.Contains(string(mounts), s) {
+			left = append(left, "a mount of "+s)
+		}
+	}
+	return left
 }
 
 // holding names the processes of this machine that see the overlay of folder in their mounts.
