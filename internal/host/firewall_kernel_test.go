@@ -348,7 +348,7 @@ func TestKernelNFT(t *testing.T) {
 			text += v4
 		}
 		l.check(text, &sc)
-		//l.sameAsConf()
+		l.sameAsConf()
 		if i%4 == 3 {
 			l.inHost("iptables-legacy-restore", empty)
 		}
@@ -415,6 +415,9 @@ func bare(c fact.Chain) fact.Chain {
 		r := &c.Rules[i]
 		r.Handle, r.Origin, r.Packets, r.Bytes = 0, fact.Origin{}, 0, 0
 		r.Unknown = slices.Sorted(slices.Values(r.Unknown))
+		if strings.Contains(r.Text, "{") { // nft lists a set in its own order
+			r.Text = ""
+		}
 	}
 	return c
 }

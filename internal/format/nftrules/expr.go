@@ -159,11 +159,15 @@ func stepCmp(m *machine, t table) {
 		m.doubtOf(v, []string{"==", "!=", "<", "<=", ">", ">="}[min(op, 5)], fmt.Sprintf("0x%x", b))
 		return
 	}
-	if op == 3 && m.lower != nil && m.lower.place == len(m.words) && m.lower.v.text == v.text { // a..b is ">= a" and "<= b"
+	joined := op == 3 && m.lower != nil && m.lower.place == len(m.words) && m.lower.v.text == v.text
+	if joined { // a-b is ">= a" and "<= b"
 		m.words = m.words[:len(m.words)-1]
 		s.from = m.lower.from
 	}
 	m.narrow(v, []span{s}, false, false, "")
+	if !joined {
+		m.words[len(m.words)-1].nft = v.text + " " + []string{2: "<", 3: "<=", 4: ">", 5: ">="}[op] + " " + v.word(b, m.ifname)
+	}
 	if op == 5 {
 		m.lower = &bound{v, b, len(m.words)}
 	}
@@ -332,7 +336,7 @@ func (m *machine) doubtOf(v value, op, right string) {
 	ipt := "-m " + strings.TrimPrefix(strings.TrimPrefix(name, "meta "), "ct ")
 	if name == "meta mark" {
 		name = "mark"
-		ipt += fmt.Sprintf(" %s--mark %s", bang(op == "!=", "! "), right)
+		ipt += fmt.Sprintf(" %s--mark 0x%s", bang(op == "!=", "! "), strings.TrimLeft(right, "0x"))
 	}
 	text := strings.Join(strings.Fields(v.text+" "+op+" "+right), " ")
 	m.say(word{nft: text, ipt: ipt, implied: impliedBy(name)})

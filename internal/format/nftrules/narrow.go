@@ -137,10 +137,18 @@ func (m *machine) single(a *alt, v value, b []byte, not bool) {
 		missing := !anySet(b)
 		xtables.Doubt(r, map[bool]string{true: "rpfilter --invert", false: "rpfilter"}[missing != not])
 	case pktType:
-		xtables.Doubt(r, "pkttype "+bang(not, "! ")+"--pkt-type "+v.word(b, m.ifname))
+		xtables.Doubt(r, "pkttype "+bang(not, "! ")+"--pkt-type "+packetType(b))
 	default:
 		xtables.Doubt(r, v.text)
 	}
+}
+
+// packetType is the word of iptables for a type of packet.
+func packetType(b []byte) string {
+	if len(b) == 1 && int(b[0]) < len(pktWords) {
+		return pktWords[b[0]]
+	}
+	return fmt.Sprintf("0x%x", b)
 }
 
 func (m *machine) singleProto(r *fact.Rule, b []byte, not bool) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"demine/internal/fact"
@@ -137,21 +138,21 @@ func (v value) word(b []byte, name func(uint32) string) string {
 			return map[string]string{"ip": "ipv4", "ip6": "ipv6"}[f]
 		}
 	case iifname, oifname:
-		return strings.Replace(ifaceName(b), "+", "*", 1)
+		return strconv.Quote(strings.Replace(ifaceName(b), "+", "*", 1))
 	case iif, oif, ctState, fibType:
 		if len(b) == 4 {
 			return v.number(binary.NativeEndian.Uint32(b), name)
 		}
 	case pktType:
 		if len(b) == 1 && int(b[0]) < len(pktWords) {
-			return pktWords[b[0]]
+			return strings.Replace(pktWords[b[0]], "unicast", "host", 1)
 		}
 	}
 	switch len(b) {
 	case 1:
 		return fmt.Sprint(b[0])
 	case 4:
-		return fmt.Sprintf("0x%x", binary.NativeEndian.Uint32(b))
+		return fmt.Sprintf("0x%08x", binary.NativeEndian.Uint32(b))
 	}
 	return fmt.Sprintf("0x%x", b)
 }
@@ -169,7 +170,7 @@ func (v value) number(n uint32, name func(uint32) string) string {
 		}
 	default:
 		if s := name(n); s != "" {
-			return s
+			return strconv.Quote(s)
 		}
 	}
 	return fmt.Sprint(n)
