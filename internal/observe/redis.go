@@ -1,0 +1,473 @@
+package observe
+
+import (
+	"context"
+	"net/netip"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"demine/internal/fact"
+	"demine/internal/format/redisconf"
+	"demine/internal/host"
+)
+
+var redis = &Observer{
+	Name:    "redis",
+	Doc:     "each running Redis, Valkey or KeyDB: its settings as it answers, else from its command line and files, and whether it asks for a password",
+	Sees:    []string{fact.KindService},
+	Needs:   []string{"process", "socket", "unit"},
+	Reads:   []string{"/etc/redis/*", "/etc/redis.conf", "/etc/redis-*.conf", "/etc/valkey/*", "/etc/keydb/*", "/proc/*/root/**"},
+	Follows: []string{fact.KindProcess, fact.KindAutostart},
+	See:     seeRedis,
+}
+
+// asked are the settings that a running server is asked for, and those that
+// are kept of its files; requirepass only for whether it is set.
+var asked = []string{
+	"dir", "dbfilename", "save", "appendonly", "bind", "port", "protected-mode", "rdbcompression", "replicaof", "requirepass",
+}
+
+// redisDefaults are built in (config.c of Redis 7.0; 6 and older differ in
+// bind, which the catalogue of rules knows).
+var redisDefaults = map[string]string{
+	"dbfilename": "dump.rdb", "save": "3600 1 300 100 60 10000", "appendonly": "no", "bind": "* -::*", "port": "6379",
+	"protected-mode": "yes", "rdbcompression": "yes", "replicaof": "", "enable-protected-configs": "no",
+}
+
+func seeRedis(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
+	var p Part
+	r := &redisLook{v: v, in: in, p: &p}
+	for i := range in.Process {
+		if in.Process[i].PID == in.Host.Self {
+			r.netns = in.Process[i].NetNS
+		}
+	}
+	servers := map[int]*fact.Process{}
+	for i := range in.Process {
+		if x := &in.Process[i]; isRedis(x) {
+			servers[x.PID] = x
+		}
+	}
+	for i := range in.Process {
+		x := &in.Process[i]
+		if servers[x.PID] == nil || servers[x.PPID] != nil { // a child that saves is no server
+			continue
+		}
+		p.Service = append(p.Service, r.look(ctx, x))
+	}
+	p.Absent = len(p.Service) == 0
+	return p, ctx.Err()
+}
+
+var (
+	redisName = regexp.MustCompile(`^(redis|valkey|keydb)[0-9]*-server`)
+	// Debian's server is a link to this one.
+	redisCheck = regexp.MustCompile(`^(redis|valkey|keydb)[0-9]*-check-(rdb|aof)$`)
+)
+
+func isRedis(p *fact.Process) bool {
+	exe := path.Base(string(p.Exe))
+	switch {
+	case p.Kernel || slices.Contains(p.Argv, "--sentinel"):
+		return false
+	case len(p.Argv) > 0 && strings.HasSuffix(strings.Join(p.Argv, " "), "[sentinel]"):
+		return false
+	case p.Exe == "":
+		return redisName.MatchString(p.Comm)
+	}
+	return redisName.MatchString(exe) || redisCheck.MatchString(exe) && redisName.MatchString(p.Comm)
+}
+
+// redisLook is one look at all servers.
+type redisLook struct {
+	v     *View
+	in    *fact.Snapshot
+	p     *Part
+	netns uint64 // demine's own
+}
+
+// redisServer is one server, with what each source says of it.
+type redisServer struct {
+	process *fact.Process
+	sockets []fact.Socket
+	config  fact.Path
+	argv    map[string]string
+	file    map[string]fileValue
+	running map[string]string // nil: it was not asked, or did not answer
+	info    map[string]string
+	reply   string // to PING: PONG, NOAUTH, DENIED, or empty
+	denied  bool   // it is open, but CONFIG is not allowed to us
+	acl     bool   // users are defined
+	gaps    []string
+}
+
+type fileValue struct {
+	value  string
+	origin fact.Origin
+}
+
+func (r *redisLook) look(ctx context.Context, p *fact.Process) fact.Service {
+	s := &redisServer{process: p, sockets: listening(r.in, p), argv: map[string]string{}, file: map[string]fileValue{}}
+	s.readArgv()
+	addrs := r.addresses(s)
+	if r.foreign(p) {
+		s.gaps = append(s.gaps, "other-namespace")
+	} else {
+		r.ask(ctx, s, addrs)
+	}
+	r.readFile(s)
+	return s.service(r)
+}
+
+// foreign: the server is in another network namespace, where our loopback is
+// not its loopback.
+func (r *redisLook) foreign(p *fact.Process) bool {
+	if r.netns == 0 || p.NetNS == 0 {
+		return p.Container != ""
+	}
+	return r.netns != p.NetNS
+}
+
+// readArgv takes the options of the command line: "redis-server [FILE]
+// [--name value…]". A running server rewrites it to its title, "redis-server
+// 127.0.0.1:6379", which tells the port only.
+func (s *redisServer) readArgv() {
+	args := s.process.Argv
+	if len(args) == 1 {
+		args = strings.Fields(args[0])
+	}
+	name := ""
+	for i, a := range args {
+		switch {
+		case i == 0:
+		case strings.HasPrefix(a, "--"):
+			name = strings.ToLower(a[2:])
+			s.argv[name] = ""
+		case name != "":
+			s.argv[name] = strings.TrimSpace(s.argv[name] + " " + a)
+		case i == 1 && isTitle(a):
+			s.argv["port"] = a[strings.LastIndexByte(a, ':')+1:]
+		case i == 1 && a != "-":
+			s.config = fact.Path(a)
+			if !strings.HasPrefix(a, "/") {
+				s.config = host.Join(s.process.Cwd, a)
+			}
+		}
+	}
+	if s.argv["port"] == "0" {
+		delete(s.argv, "port")
+	}
+}
+
+// isTitle: "*:6379", "127.0.0.1:6379", "[::1]:6379".
+func isTitle(a string) bool {
+	i := strings.LastIndexByte(a, ':')
+	if i < 0 || strings.HasPrefix(a, "/") {
+		return false
+	}
+	_, err := strconv.ParseUint(a[i+1:], 10, 16)
+	return err == nil
+}
+
+// addresses are where the server can be asked, the best first: its sockets, by
+// inode; without the right to see those, its port.
+func (r *redisLook) addresses(s *redisServer) []string {
+	if len(s.sockets) == 0 && s.argv["port"] != "" {
+		port, _ := strconv.Atoi(s.argv["port"])
+		for _, x := range r.in.Socket {
+			if x.State == "LISTEN" && x.Port == port && x.NetNS == s.process.NetNS && x.UID == s.process.UID {
+				s.sockets = append(s.sockets, x)
+			}
+		}
+	}
+	ss := slices.Clone(s.sockets)
+	slices.SortStableFunc(ss, func(a, b fact.Socket) int { return rank(s, b) - rank(s, a) })
+	var out []string
+	for _, x := range ss {
+		addr := x.Local
+		switch {
+		case addr.IsUnspecified() && addr.Is6() && x.V6Only:
+			addr = netip.IPv6Loopback()
+		case addr.IsUnspecified():
+			addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		}
+		a := netip.AddrPortFrom(addr.Unmap().WithZone(""), uint16(x.Port)).String()
+		if !slices.Contains(out, a) && len(out) < 3 {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// rank prefers the port that the title names over that of the cluster bus, and
+// this machine's own addresses.
+func rank(s *redisServer, x fact.Socket) int {
+	n := 0
+	if strconv.Itoa(x.Port) == s.argv["port"] {
+		n += 4
+	}
+	if x.Local.IsLoopback() || x.Local.IsUnspecified() {
+		n += 2
+	}
+	if x.Local.Is4() {
+		n++
+	}
+	return n
+}
+
+// readFile finds the configuration and reads it with what it includes.
+func (r *redisLook) readFile(s *redisServer) {
+	if f := s.info["config_file"]; strings.HasPrefix(f, "/") {
+		s.config = fact.Path(f)
+	}
+	if s.config == "" {
+		s.config = r.guess(s)
+	}
+	if s.config == "" {
+		return
+	}
+	if !r.readInto(s, s.config, 0) {
+		s.gaps = append(s.gaps, "config")
+	}
+}
+
+const maxIncludes = 16
+
+// readInto: later lines win, as in Redis itself.
+func (r *redisLook) readInto(s *redisServer, f fact.Path, depth int) bool {
+	at := f
+	if s.process.Container != "" {
+		at = host.Join(pidPath(s.process.PID), "root"+string(f))
+	}
+	r.v.Allow(at)
+	b, _, ok := r.p.read(r.v, at, maxConfig)
+	if !ok {
+		return false
+	}
+	for _, d := range redisconf.Parse(b) {
+		value := strings.Join(d.Args, " ")
+		switch {
+		case d.Name == "include" && depth < maxIncludes:
+			for _, a := range d.Args {
+				if !strings.HasPrefix(a, "/") {
+					a = path.Join(path.Dir(string(f)), a)
+				}
+				for _, x := range r.p.glob(r.v, fact.Path(a)) {
+					if !r.readInto(s, x, depth+1) {
+						s.gaps = append(s.gaps, "include")
+					}
+				}
+			}
+			continue
+		case d.Name == "user" || d.Name == "aclfile":
+			s.acl = true
+		case d.Name == "save" && value != "" && s.file["save"].value != "":
+			value = s.file["save"].value + " " + value // its lines add up
+		}
+		s.file[d.Name] = fileValue{value, fact.Origin{Path: f, Line: d.Line}}
+	}
+	return true
+}
+
+// guess looks for the configuration of a server that does not tell: in the
+// command of its unit, then by its port in the usual places.
+func (r *redisLook) guess(s *redisServer) fact.Path {
+	for i := range r.in.Autostart {
+		a := &r.in.Autostart[i]
+		if a.Kind != "unit" || a.Name != s.process.Unit || a.Name == "" {
+			continue
+		}
+		for _, p := range a.Shell.Paths {
+			if strings.HasSuffix(string(p), ".conf") {
+				return p
+			}
+		}
+	}
+	port := s.argv["port"]
+	if port == "" && len(s.sockets) > 0 {
+		port = strconv.Itoa(s.sockets[0].Port)
+	}
+	for _, f := range []fact.Path{
+		"/etc/redis/redis-" + fact.Path(port) + ".conf", "/etc/redis/" + fact.Path(port) + ".conf",
+		"/etc/redis-" + fact.Path(port) + ".conf", "/etc/redis/redis.conf", "/etc/redis.conf", "/etc/valkey/valkey.conf",
+	} {
+		if b, _, err := r.v.ReadFile(f, maxConfig); err == nil && s.process.Container == "" && port == configuredPort(b) {
+			return f
+		}
+	}
+	return ""
+}
+
+func configuredPort(b []byte) string {
+	port := redisDefaults["port"]
+	for _, d := range redisconf.Parse(b) {
+		if d.Name == "port" && len(d.Args) == 1 {
+			port = d.Args[0]
+		}
+	}
+	return port
+}
+
+// service puts the sources together: what runs wins, then the command line,
+// then the file.
+func (s *redisServer) service(r *redisLook) fact.Service {
+	out := fact.Service{
+		Name: "redis", Process: s.process.Ref, Config: s.config, Ports: ports(s.sockets),
+		Version: s.info["redis_version"], Secret: s.secret(), Gaps: s.gaps,
+	}
+	out.Ref = fact.ServiceRef("redis", s.key())
+	if out.Ports == nil {
+		if n, err := strconv.Atoi(s.argv["port"]); err == nil {
+			out.Ports = []int{n}
+		}
+	}
+	for _, name := range append(slices.Clone(asked), "enable-protected-configs", "slaveof", "unixsocket", "aclfile") {
+		xs := s.settings(name)
+		if redisconf.Secretly(name) {
+			xs = hidden(xs)
+		}
+		out.Settings = append(out.Settings, xs...)
+	}
+	out.Auth, out.AuthBy = s.auth()
+	return out
+}
+
+// hidden keeps of a secret where it is set, and whether.
+func hidden(xs []fact.Setting) []fact.Setting {
+	for i := range xs {
+		if xs[i].Value != "" {
+			xs[i].Value = "***"
+		}
+	}
+	return xs[:min(1, len(xs))]
+}
+
+// key tells two servers apart in the same way at every look.
+func (s *redisServer) key() string {
+	if len(s.sockets) > 0 {
+		x := s.sockets[0]
+		key := netip.AddrPortFrom(x.Local, uint16(x.Port)).String()
+		if s.process.Container != "" {
+			key = clip(s.process.Container, 12) + "@" + key
+		}
+		return key
+	}
+	if s.config != "" {
+		return s.config.String()
+	}
+	return string(s.process.Ref.Key())
+}
+
+func (s *redisServer) settings(name string) []fact.Setting {
+	run, isRun := s.running[name]
+	arg, isArg := s.argv[name]
+	f, isFile := s.file[name]
+	x := fact.Setting{Name: name, Default: redisDefaults[name]}
+	switch {
+	case isRun:
+		x.Value, x.From = run, "running"
+	case isArg:
+		x.Value, x.From = arg, "argv"
+	case isFile:
+		x.Value, x.From, x.Origin = f.value, "file", f.origin
+	case s.config != "" && len(s.file) > 0 && x.Default != "":
+		x.Value, x.From = x.Default, "default"
+	default:
+		return nil
+	}
+	x.Value = shown(x.Value)
+	out := []fact.Setting{x}
+	if !isRun {
+		return out
+	}
+	was := fact.Setting{Name: name + ".configured", Default: x.Default}
+	switch {
+	case isArg:
+		was.Value, was.From = arg, "argv"
+	case isFile:
+		was.Value, was.From, was.Origin = f.value, "file", f.origin
+	default:
+		return out
+	}
+	if same(name, was.Value, run) {
+		if isFile {
+			out[0].Origin = f.origin
+		}
+		return out
+	}
+	was.Value = shown(was.Value)
+	return append(out, was)
+}
+
+// same: a configured value means what the server says. A relative folder is
+// relative to where it was started, which it does not tell.
+func same(name, configured, running string) bool {
+	if name == "dir" {
+		return !strings.HasPrefix(configured, "/") || path.Clean(configured) == path.Clean(running)
+	}
+	return strings.Join(strings.Fields(strings.ToLower(configured)), " ") == strings.ToLower(running)
+}
+
+// secret is whether a password is set; what it is stays with Redis. Masked on
+// a command line it is set, and nobody knows how weak.
+func (s *redisServer) secret() fact.Secret {
+	value, ok := s.running["requirepass"]
+	if !ok {
+		arg, isArg := s.argv["requirepass"]
+		if isArg {
+			return fact.Secret{Set: arg != "" && arg != `""`}
+		}
+		value = s.file["requirepass"].value
+	}
+	return fact.Secret{Set: value != "", Weak: value != "" && weak(value)}
+}
+
+// weak: Redis answers some 100,000 guesses a second, so a short password is
+// found at once.
+func weak(password string) bool {
+	letters := map[rune]bool{}
+	for _, r := range password {
+		letters[r] = true
+	}
+	digits := strings.Trim(password, "0123456789") == ""
+	lower := strings.ToLower(password)
+	for _, word := range []string{"redis", "foobared", "password", "passw0rd", "123456", "qwerty", "admin", "root", "test"} {
+		if strings.Contains(lower, word) && len(password) < len(word)+6 {
+			return true
+		}
+	}
+	return len(password) < 12 || digits || len(letters) < 6
+}
+
+// auth says what the server wants to know of a new peer.
+func (s *redisServer) auth() (auth, by string) {
+	switch s.reply {
+	case "PONG":
+		if s.denied {
+			return "acl", "asked"
+		}
+		return "none", "asked"
+	case "NOAUTH":
+		if s.acl {
+			return "acl", "asked"
+		}
+		return "password", "asked"
+	case "DENIED": // protected mode: only from this machine, without a password
+		return "none", "asked"
+	}
+	if _, ok := s.argv["requirepass"]; ok {
+		return "password", "argv"
+	}
+	switch {
+	case len(s.file) == 0:
+		return "unknown", ""
+	case s.acl:
+		return "acl", "config"
+	case s.file["requirepass"].value != "":
+		return "password", "config"
+	}
+	return "none", "config"
+}

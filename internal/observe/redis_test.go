@@ -1,0 +1,140 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"demine/internal/fact"
+	"demine/internal/host"
+	"demine/internal/host/fixture"
+)
+
+func redisBase() fact.Snapshot {
+	base := initAnd(
+		fact.Process{Ref: "process:10", PID: 10, PPID: 1, Comm: "redis-server", Exe: "/usr/bin/redis-server", Sockets: []uint64{5, 6},
+			NetNS: 1, Argv: []string{"/usr/bin/redis-server 0.0.0.0:6380"}},
+		fact.Process{Ref: "process:11", PID: 11, PPID: 10, Comm: "redis-server", Exe: "/usr/bin/redis-server", Argv: []string{"redis-rdb-bgsave 0.0.0.0:6380"}},
+		fact.Process{Ref: "process:12", PID: 12, PPID: 1, Comm: "redis-server", Exe: "/usr/bin/redis-check-rdb", NetNS: 1,
+			Sockets: []uint64{7}, Argv: []string{"/usr/bin/redis-server 10.0.0.5:6379"}},
+		fact.Process{Ref: "process:13", PID: 13, PPID: 1, Comm: "redis-server", Exe: "/tmp/redis", Argv: []string{"redis-server *:1"}},
+		fact.Process{Ref: "process:14", PID: 14, PPID: 1, Comm: "redis-server", Exe: "/usr/bin/redis-server", Argv: []string{"redis-server *:26379 [sentinel]"}},
+		fact.Process{Ref: "process:99", PID: 99, Comm: "demine", NetNS: 1},
+	)
+	base.Host.Self = 99
+	any4, lan := netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("10.0.0.5")
+	base.Socket = []fact.Socket{
+		{Ref: "socket:5", Inode: 5, Port: 6380, Local: any4, State: "LISTEN", NetNS: 1},
+		{Ref: "socket:6", Inode: 6, Port: 16380, Local: any4, State: "LISTEN", NetNS: 1},
+		{Ref: "socket:7", Inode: 7, Port: 6379, Local: lan, State: "LISTEN", NetNS: 1},
+	}
+	return base
+}
+
+func redisLines(s fact.Service) []string {
+	out := []string{fmt.Sprintf("%s %s %v auth %s by %s version %s set %v", s.Ref, s.Config, s.Ports, s.Auth, s.AuthBy, s.Version, s.Secret)}
+	for _, x := range s.Settings {
+		out = append(out, fmt.Sprintf("%s=%s %s %s:%d", x.Name, x.Value, x.From, x.Origin.Path, x.Origin.Line))
+	}
+	return out
+}
+
+func TestRedis(t *testing.T) {
+	s, c := lookAt(t, "redis-seed", redisBase(), redis)
+	if len(s.Service) != 2 || c.State != fact.Seen {
+		t.Fatalf("%d services, %+v", len(s.Service), c)
+	}
+	want := []string{
+		"service:redis:0.0.0.0:6380 /etc/redis/redis-6380.conf [6380 16380] auth none by asked version 5.0.14 set {false false}",
+		"dir=/var/spool/cron running :0",
+		"dir.configured=/var/lib/redis file /etc/redis/redis-6380.conf:3",
+		"dbfilename=root running :0",
+		"dbfilename.configured=dump.rdb file /etc/redis/redis-6380.conf:4",
+		"save=900 1 300 10 running /etc/redis/redis-6380.conf:6",
+		"appendonly=no running :0",
+		"bind=0.0.0.0 running /etc/redis/redis-6380.conf:1",
+		"port=6380 running /etc/redis/redis-6380.conf:2",
+		"protected-mode=no running /etc/redis/more.conf:1",
+		"rdbcompression=yes running :0",
+		"replicaof= running :0",
+		"requirepass= running /etc/redis/redis-6380.conf:7",
+	}
+	if d := cmp.Diff(want, redisLines(s.Service[0])); d != "" {
+		t.Error(d)
+	}
+	want = []string{
+		"service:redis:10.0.0.5:6379 /etc/redis/redis.conf [6379] auth password by asked version  set {true false}",
+		"dbfilename=dump.rdb default :0",
+		"save=3600 1 300 100 60 10000 default :0",
+		"appendonly=no default :0",
+		"bind=* -::* default :0",
+		"port=6379 argv :0",
+		"protected-mode=yes default :0",
+		"rdbcompression=yes default :0",
+		"requirepass=*** file /etc/redis/redis.conf:2",
+		"enable-protected-configs=no default :0",
+	}
+	if d := cmp.Diff(want, redisLines(s.Service[1])); d != "" {
+		t.Error(d)
+	}
+}
+
+// CONFIG may be renamed or refused, a server may be gone or in another network
+// namespace: the file answers then, and what was not asked is said.
+func TestRedisThatDoesNotTell(t *testing.T) {
+	base := initAnd(
+		fact.Process{Ref: "process:20", PID: 20, PPID: 1, Comm: "valkey-server", Exe: "/opt/valkey/bin/valkey-server", Cwd: "/etc/redis",
+			Sockets: []uint64{5}, Argv: []string{"valkey-server", "redis.conf", "--port", "7000", "--requirepass", "***"}},
+		fact.Process{Ref: "process:21", PID: 21, PPID: 1, Comm: "redis-server", Exe: "/usr/bin/redis-server", Sockets: []uint64{6}, Argv: []string{"redis-server *:7001"}},
+		fact.Process{Ref: "process:22", PID: 22, PPID: 1, Comm: "redis-server", Exe: "/usr/bin/redis-server", Container: "0123456789abcdef",
+			Sockets: []uint64{8}, Argv: []string{"redis-server *:6380"}},
+	)
+	loop := netip.MustParseAddr("127.0.0.1")
+	base.Socket = []fact.Socket{
+		{Ref: "socket:5", Inode: 5, Port: 7000, Local: loop, State: "LISTEN"}, {Ref: "socket:6", Inode: 6, Port: 7001, Local: loop, State: "LISTEN"},
+		{Ref: "socket:8", Inode: 8, Port: 6380, Local: loop, State: "LISTEN", NetNS: 9},
+	}
+	s, c := lookAt(t, "redis-seed", base, redis)
+	got := map[int]string{}
+	for _, x := range s.Service {
+		got[x.Ports[0]] = fmt.Sprintf("%s by %s %v %v %s", x.Auth, x.AuthBy, x.Secret, x.Gaps, x.Setting("port").From)
+	}
+	want := map[int]string{
+		7000: "none by asked {true false} [settings] argv", 7001: "unknown by  {false false} [not-asked] argv", 6380: "unknown by  {false false} [other-namespace] argv",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"refused redis 127.0.0.1:7001 (pid 21)"}, gaps(c)); d != "" {
+		t.Error(d)
+	}
+}
+
+// stuck takes connections and never answers, as a server in a script.
+type stuck struct{ host.Kernel }
+
+func (stuck) Dial(context.Context, string, string) (net.Conn, error) {
+	here, _ := net.Pipe()
+	return here, nil
+}
+
+func TestRedisThatHangs(t *testing.T) {
+	h, err := fixture.Load("testdata/redis-seed.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Kernel = stuck{h.Kernel}
+	begin := time.Now()
+	s, c := lookAtHost(t, h, redisBase(), redis)
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if c.State != fact.Partial || c.Gaps[0].Code != "timeout" || s.Service[0].AuthBy != "config" {
+		t.Errorf("%+v %+v", c, s.Service[0])
+	}
+}

@@ -1,0 +1,115 @@
+package observe
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"demine/internal/fact"
+	"demine/internal/format/resp"
+)
+
+// redisPatience is for a whole conversation: a server that is busy saving or
+// stuck in a script answers nobody.
+const redisPatience = 500 * time.Millisecond
+
+const maxReply = 64 << 10
+
+// ask talks to the server at the first address that answers. Only commands
+// that read are sent, and never a password.
+func (r *redisLook) ask(ctx context.Context, s *redisServer, addrs []string) {
+	var last error
+	for _, a := range addrs {
+		if last = s.talk(ctx, r.v, a); last == nil {
+			return
+		}
+	}
+	if last == nil {
+		last = errors.New("no address is known")
+	}
+	s.gaps = append(s.gaps, "not-asked")
+	code := gapCode(last)
+	var slow interface{ Timeout() bool }
+	switch {
+	case errors.As(last, &slow) && slow.Timeout():
+		code = "timeout"
+	case code == "unreadable":
+		code = "refused"
+	}
+	r.p.Gaps = append(r.p.Gaps, fact.Gap{
+		Code: code, What: fmt.Sprintf("redis %s (pid %d)", strings.Join(addrs, " "), s.process.PID), Detail: clip(last.Error(), 200),
+	})
+}
+
+var errNotRedis = errors.New("the answer is not of Redis")
+
+func (s *redisServer) talk(ctx context.Context, v *View, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	conn, err := v.Host().Kernel.Dial(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if end, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(end); err != nil {
+			return err
+		}
+	}
+	in := bufio.NewReader(conn)
+	send := func(args ...string) (resp.Value, error) {
+		if _, err := conn.Write(resp.Command(args...)); err != nil {
+			return resp.Value{}, err
+		}
+		return resp.Read(in, maxReply)
+	}
+	hello, err := send("PING")
+	if err != nil {
+		return err
+	}
+	switch {
+	case hello.Text == "PONG":
+		s.reply = "PONG"
+	case strings.HasPrefix(hello.Text, "NOAUTH"), strings.HasPrefix(hello.Text, "DENIED"):
+		s.reply = hello.Text[:6]
+		return nil
+	case strings.HasPrefix(hello.Text, "LOADING"), strings.HasPrefix(hello.Text, "BUSY"), strings.HasPrefix(hello.Text, "MASTERDOWN"):
+		s.reply = "PONG" // a command was looked at: it asks for no password
+	case strings.HasPrefix(hello.Text, "NOPERM"):
+		s.reply, s.denied = "PONG", true
+	default:
+		return errNotRedis
+	}
+	s.questions(send)
+	return nil
+}
+
+// questions are what an open server is asked. What it does not tell is left to
+// the command line and the file.
+func (s *redisServer) questions(send func(...string) (resp.Value, error)) {
+	s.info, s.running = map[string]string{}, map[string]string{}
+	if x, err := send("INFO", "server"); err == nil {
+		for line := range strings.Lines(x.Text) {
+			if k, val, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+				s.info[k] = fact.Text([]byte(val))
+			}
+		}
+	}
+	for _, name := range append(asked, "enable-protected-configs") {
+		x, err := send("CONFIG", "GET", name)
+		switch {
+		case err != nil:
+			s.gaps = append(s.gaps, "settings")
+			return
+		case x.Error:
+			s.denied = s.denied || strings.HasPrefix(x.Text, "NOPERM")
+			s.gaps = append(s.gaps, "settings")
+			return // renamed or not allowed: the others would be, too
+		case len(x.Items) >= 2:
+			s.running[name] = fact.Text([]byte(x.Items[1].Text))
+		}
+	}
+}
