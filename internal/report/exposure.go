@@ -18,8 +18,9 @@ func Exposure(w io.Writer, s *explain.Scan, o Options) error {
 	var shut []*relate.Exposure
 	rows := [][]string{p.exposureHead()}
 	var open []*relate.Exposure
-	for i := range s.Exposure {
-		if e := &s.Exposure[i]; e.From == "local" || e.From == "nobody" {
+	all := widest(s.Exposure)
+	for i := range all {
+		if e := &all[i]; e.From == "local" || e.From == "nobody" {
 			shut = append(shut, e)
 		} else {
 			open, rows = append(open, e), append(rows, p.exposureRow(e))

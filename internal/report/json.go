@@ -96,10 +96,7 @@ func ordered(s *explain.Scan) *explain.Scan {
 	slices.SortStableFunc(o.Unknown, func(a, b judge.Unknown) int {
 		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Why, b.Why), cmp.Compare(a.Subject, b.Subject))
 	})
-	o.Exposure = slices.Clone(list(s.Exposure))
-	slices.SortStableFunc(o.Exposure, func(a, b relate.Exposure) int {
-		return cmp.Or(reach(a.From)-reach(b.From), a.Port-b.Port, cmp.Compare(a.Listener, b.Listener))
-	})
+	o.Exposure = widest(s.Exposure)
 	o.Coverage = slices.Clone(list(s.Coverage))
 	slices.SortStableFunc(o.Coverage, func(a, b fact.Coverage) int { return cmp.Compare(a.Observer, b.Observer) })
 	o.Load.By, o.Impact = list(s.Load.By), list(s.Impact)
@@ -130,6 +127,20 @@ func list[T any](s []T) []T {
 
 func rank(certainty string) int {
 	return slices.Index([]string{judge.Confirmed, judge.Likely, judge.Possible}, certainty)
+}
+
+// widest orders listeners: those that let most in first, without a password
+// before with.
+func widest(es []relate.Exposure) []relate.Exposure {
+	es = slices.Clone(list(es))
+	slices.SortStableFunc(es, func(a, b relate.Exposure) int {
+		return cmp.Or(reach(a.From)-reach(b.From), lock(a.Auth)-lock(b.Auth), a.Port-b.Port, cmp.Compare(a.Listener, b.Listener))
+	})
+	return es
+}
+
+func lock(auth string) int {
+	return slices.Index([]string{"none", "unknown", "password", "acl", "key"}, auth)
 }
 
 // reach orders From by how much it lets in, widest first.

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"demine/internal/explain"
+	"demine/internal/report"
+)
+
+type scanFlags struct {
+	json, snapshot bool
+	failOn, from   string
+}
+
+func (a *app) scanCommand() *cobra.Command {
+	f := &scanFlags{}
+	cmd := &cobra.Command{
+		Use: "scan", Short: a.c.Say("help.scan"), Long: a.c.Say("help.scan.long"), Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.scan(cmd.Context(), f) },
+	}
+	a.addScanFlags(cmd, f)
+	return cmd
+}
+
+func (a *app) addScanFlags(cmd *cobra.Command, f *scanFlags) {
+	cmd.Flags().BoolVar(&f.json, "json", false, a.c.Say("help.flag.json"))
+	cmd.Flags().BoolVar(&f.snapshot, "snapshot", false, a.c.Say("help.flag.snapshot"))
+	cmd.Flags().StringVar(&f.failOn, "fail-on", "", a.c.Say("help.flag.fail-on"))
+	cmd.Flags().StringVar(&f.from, "from", "", a.c.Say("help.flag.from"))
+	a.complete(cmd, "fail-on", "posture")
+}
+
+func (a *app) scan(ctx context.Context, f *scanFlags) error {
+	switch {
+	case f.failOn != "" && f.failOn != "posture":
+		return misused("demine scan --fail-on posture", "cli.bad-fail-on", "value", f.failOn)
+	case f.snapshot && !f.json:
+		return misused("demine scan --json --snapshot", "cli.no-snapshot")
+	}
+	s, err := a.see(ctx, f.from, f.snapshot)
+	if err != nil {
+		return err
+	}
+	a.exit(exitOf(s, f.failOn == "posture"))
+	if !f.json {
+		return report.Text(a.out, s, a.options())
+	}
+	return report.JSON(a.out, a.forScripts(s, f.snapshot))
+}
+
+// forScripts is the Scan with the exit status that the command ends with, and
+// with the facts only when asked for.
+func (a *app) forScripts(s *explain.Scan, snapshot bool) *explain.Scan {
+	o := *s
+	o.Exit = a.code
+	if !snapshot {
+		o.Snapshot = nil
+	}
+	return &o
+}
