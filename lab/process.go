@@ -72,12 +72,11 @@ func (p Process) kill(ctx context.Context) error {
 		return fmt.Errorf("kill %d: %w", p.PID, err)
 	}
 	return until(ctx, 20*time.Second, fmt.Sprintf("process %d to end", p.PID), func() error {
-		// Ours to reap if this process started it; else somebody else's, and then this does nothing.
-		syscall.Wait4(p.PID, nil, syscall.WNOHANG, nil)
-		if p.alive() {
-			return fmt.Errorf("it still runs")
+		// Ours to reap if this process started it: unreaped, it would keep its pid namespace.
+		if pid, err := syscall.Wait4(p.PID, nil, syscall.WNOHANG, nil); pid == p.PID || (err == syscall.ECHILD && !p.alive()) {
+			return nil
 		}
-		return nil
+		return fmt.Errorf("it still runs")
 	})
 }
 
