@@ -1,7 +1,7 @@
-// Package authorizedkeys reads authorized_keys files as sshd does (sshd(8),
-// AUTHORIZED_KEYS FILE FORMAT; OpenSSH auth2-pubkeyfile.c): line by line, with
-// whatever is no key passed over. So it finds the keys in a file that a Redis
-// dump was written over, where they stand between binary data.
+// Package authorizedkeys reads authorized_keys files as sshd does: sshd(8),
+// AUTHORIZED_KEYS FILE FORMAT; auth2-pubkeyfile.c and sshkey_read of sshkey.c
+// of OpenSSH 9.2. A file that Redis was made to write has binary lines around
+// the keys, which sshd skips like any line that is no key.
 package authorizedkeys
 
 import (
@@ -9,38 +9,39 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"strings"
 
 	"demine/internal/fact"
 )
 
-// Entry is one key that lets in.
+// Entry is one key that sshd would take. Options are as they stand, quotes and
+// all. Fingerprint is what ssh-keygen -l prints: "SHA256:" and unpadded base64
+// (of a certificate it prints that of the key inside; here it is the
+// certificate's own).
 type Entry struct {
-	Line        int      // 1-based
-	Options     []string // as written, quotes kept
+	Line        int // 1-based
+	Options     []string
 	Type        string
-	Fingerprint string // SHA256:…, as ssh-keygen -l prints it
-	Comment     string // as fact.Text, at most 512 bytes
+	Fingerprint string
+	Comment     string
 }
 
-// Limits: the longest key of OpenSSH (RSA of 16384 bits) takes 3 KiB; sshd
-// reads lines of up to 8 KiB and skips longer ones.
+// Caps: keys in a file; bytes of a key in base64 (RSA of 16,384 bits, the most
+// that OpenSSH takes, is 2,800); bytes of options and of a comment.
 const (
-	maxLine    = 8 << 10
-	maxComment = 512
-	maxOptions = 64
+	maxKeys    = 65536
+	maxBlob    = 64 << 10
+	maxOptions = 64 << 10
+	maxComment = 1024
 )
 
-// Parse gives the keys in the order of the file.
+// Parse gives the keys of a file in their order; lines that are none are left
+// out. It takes a key type that it does not know, if the blob agrees with it.
 func Parse(b []byte) []Entry {
 	var out []Entry
-	for n := 1; len(b) > 0; n++ {
-		var line []byte
-		line, b, _ = bytes.Cut(b, []byte{'\n'})
-		if len(line) > maxLine {
-			continue
-		}
-		if e, ok := entry(string(bytes.TrimRight(line, "\r"))); ok {
+	for n := 1; len(b) > 0 && len(out) < maxKeys; n++ {
+		line, rest, _ := bytes.Cut(b, []byte{'\n'})
+		b = rest
+		if e, ok := parseLine(line); ok {
 			e.Line = n
 			out = append(out, e)
 		}
@@ -48,108 +49,108 @@ func Parse(b []byte) []Entry {
 	return out
 }
 
-// entry reads "[options] type base64 [comment]".
-func entry(line string) (Entry, bool) {
-	line = strings.TrimLeft(line, " \t")
-	if line == "" || line[0] == '#' {
+func parseLine(line []byte) (Entry, bool) {
+	if i := bytes.IndexByte(line, 0); i >= 0 {
+		line = line[:i] // C strings end there
+	}
+	line = bytes.TrimRight(bytes.TrimLeft(line, " \t"), " \t\r")
+	if len(line) == 0 || line[0] == '#' {
 		return Entry{}, false
 	}
 	if e, ok := key(line); ok {
 		return e, true
 	}
-	options, rest, ok := splitOptions(line)
-	if !ok {
+	n := optionsEnd(line)
+	if n == 0 || n == len(line) || n > maxOptions {
 		return Entry{}, false
 	}
-	e, ok := key(strings.TrimLeft(rest, " \t"))
-	e.Options = options
+	e, ok := key(bytes.TrimLeft(line[n:], " \t"))
+	e.Options = split(line[:n])
 	return e, ok
 }
 
-func key(s string) (Entry, bool) {
-	typ, rest, ok := cutBlank(s)
-	if !ok || !knownType(typ) {
+// key reads "type blob comment".
+func key(s []byte) (Entry, bool) {
+	kind, rest := cut(s)
+	blob, comment := cut(bytes.TrimLeft(rest, " \t"))
+	if !isType(kind) || len(blob) == 0 || len(blob) > maxBlob {
 		return Entry{}, false
 	}
-	data, comment, _ := cutBlank(rest)
-	blob, err := base64.StdEncoding.DecodeString(data)
-	if err != nil {
-		blob, err = base64.RawStdEncoding.DecodeString(data)
-	}
-	if err != nil || !blobIs(blob, typ) {
+	raw := make([]byte, base64.RawStdEncoding.DecodedLen(len(blob)))
+	n, err := base64.RawStdEncoding.Decode(raw, bytes.TrimRight(blob, "="))
+	if err != nil || !names(raw[:n], kind) {
 		return Entry{}, false
 	}
-	sum := sha256.Sum256(blob)
+	sum := sha256.Sum256(raw[:n])
+	comment = bytes.Trim(comment, " \t\r")
 	return Entry{
-		Type:        typ,
+		Type:        string(kind),
 		Fingerprint: "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:]),
-		Comment:     fact.Text([]byte(comment[:min(maxComment, len(comment))])),
+		Comment:     fact.Text(comment[:min(len(comment), maxComment)]),
 	}, true
 }
 
-func cutBlank(s string) (head, rest string, ok bool) {
-	i := strings.IndexAny(s, " \t")
+func cut(s []byte) (word, rest []byte) {
+	i := bytes.IndexAny(s, " \t")
 	if i < 0 {
-		return s, "", s != ""
+		return s, nil
 	}
-	return s[:i], strings.TrimSpace(s[i:]), true
+	return s[:i], s[i:]
 }
 
-// knownType: the names of sshkey.c, certificates included.
-func knownType(t string) bool {
-	for _, p := range []string{"ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-sha2-", "rsa-sha2-"} {
-		if strings.HasPrefix(t, p) && len(t) < 80 {
-			return true
-		}
-	}
-	return false
-}
-
-// blobIs: the key begins with its own type and is whole. A key is a row of
-// strings as of RFC 4251 section 5 (RFC 4253 section 6.6, RFC 8709); only
-// certificates hold numbers between them. sshd takes no key whose two types
-// differ.
-func blobIs(blob []byte, typ string) bool {
-	first, rest, ok := cutString(blob)
-	if !ok || string(first) != typ || len(rest) == 0 {
+// isType: letters, digits and what else is in sshkey.c's names.
+func isType(s []byte) bool {
+	if len(s) == 0 || len(s) > 64 {
 		return false
 	}
-	for !strings.Contains(typ, "-cert-") && len(rest) > 0 {
-		if _, rest, ok = cutString(rest); !ok {
+	for _, c := range s {
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && bytes.IndexByte([]byte("-_.@"), c) < 0 {
 			return false
 		}
 	}
 	return true
 }
 
-func cutString(b []byte) (s, rest []byte, ok bool) {
-	if len(b) < 4 {
-		return nil, nil, false
+// names reports whether a key blob starts with its type and has more.
+func names(blob, kind []byte) bool {
+	if len(blob) < 4 {
+		return false
 	}
-	n := uint64(binary.BigEndian.Uint32(b))
-	if n > uint64(len(b)-4) {
-		return nil, nil, false
-	}
-	return b[4 : 4+n], b[4+n:], true
+	n := binary.BigEndian.Uint32(blob)
+	return uint64(n) < uint64(len(blob)-4) && bytes.Equal(blob[4:4+n], kind)
 }
 
-// splitOptions takes the options off the front: they are parted by commas and
-// end at the first blank outside of quotes.
-func splitOptions(s string) (options []string, rest string, ok bool) {
-	quoted, from := false, 0
+// optionsEnd is sshkey_advance_past_options: the first blank that is in no
+// quotes.
+func optionsEnd(s []byte) int {
+	quoted := false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
-		case c == '\\' && quoted && i+1 < len(s) && s[i+1] == '"':
+		case c == '\\' && i+1 < len(s) && s[i+1] == '"':
 			i++
 		case c == '"':
 			quoted = !quoted
-		case c == ',' && !quoted:
-			options = append(options, fact.Text([]byte(s[from:i])))
-			from = i + 1
 		case (c == ' ' || c == '\t') && !quoted:
-			options = append(options, fact.Text([]byte(s[from:i])))
-			return options, s[i:], len(options) <= maxOptions
+			return i
 		}
 	}
-	return nil, "", false
+	return len(s)
+}
+
+// split parts options at the commas that are in no quotes.
+func split(s []byte) []string {
+	var out []string
+	start, quoted := 0, false
+	for i := 0; i <= len(s); i++ {
+		switch {
+		case i == len(s) || s[i] == ',' && !quoted:
+			out = append(out, fact.Text(s[start:i]))
+			start = i + 1
+		case s[i] == '\\' && i+1 < len(s) && s[i+1] == '"':
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		}
+	}
+	return out
 }

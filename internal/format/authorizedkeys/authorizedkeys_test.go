@@ -1,88 +1,109 @@
 package authorizedkeys
 
 import (
+	"bytes"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-const (
-	ed25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBvuvcbk4drJ6gsm2u6Y0dOyjHkWlGyTfWFRhmsBwz5i"
-)
+// keys were made by ssh-keygen of OpenSSH 9.2; keys.fingerprints is what its -l
+// says of them.
+func keys(t testing.TB) (lines, prints []string) {
+	t.Helper()
+	read := func(name string) []string {
+		b, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+	}
+	return read("keys"), read("keys.fingerprints")
+}
+
+func TestFingerprints(t *testing.T) {
+	lines, prints := keys(t)
+	got := Parse([]byte(strings.Join(lines, "\n")))
+	if len(got) != len(prints) {
+		t.Fatalf("%d keys, want %d", len(got), len(prints))
+	}
+	for i, e := range got {
+		want := strings.Fields(prints[i])
+		comment := strings.Join(want[2:len(want)-1], " ")
+		if e.Comment == "" {
+			e.Comment = "no comment"
+		}
+		if e.Fingerprint != want[1] || e.Comment != comment || e.Line != i+1 || !strings.HasPrefix(lines[i], e.Type+" ") {
+			t.Errorf("%+v, want %v", e, want)
+		}
+	}
+}
 
 func TestParse(t *testing.T) {
-	want := fingerprint(t, ed25519)
-	e := func(line int, comment string, options ...string) Entry {
-		return Entry{Line: line, Type: "ssh-ed25519", Fingerprint: want, Comment: comment, Options: options}
+	lines, _ := keys(t)
+	k := lines[0]
+	want := Parse([]byte(k))[0]
+	kind, rest, _ := strings.Cut(k, " ")
+	blob, _, _ := strings.Cut(rest, " ")
+	with := func(line int, options ...string) Entry {
+		e := want
+		e.Line, e.Options = line, options
+		return e
 	}
-	for name, c := range map[string]struct {
-		in   string
-		want []Entry
+	for _, c := range []struct {
+		name, in string
+		want     []Entry
 	}{
-		"plain":       {ed25519 + " me@home\n", []Entry{e(1, "me@home")}},
-		"no comment":  {ed25519, []Entry{e(1, "")}},
-		"crlf":        {ed25519 + " me\r\n", []Entry{e(1, "me")}},
-		"comment":     {"# " + ed25519 + "\n\n" + ed25519 + " x\n", []Entry{e(3, "x")}},
-		"options":     {`from="10.0.0.0/8,!10.1.1.1",command="echo \"a b\"",no-pty ` + ed25519 + " me\n", []Entry{e(1, "me", `from="10.0.0.0/8,!10.1.1.1"`, `command="echo \"a b\""`, "no-pty")}},
-		"redis dump":  {"REDIS0009\xfa\tredis-ver\x055.0.7\n\xfa\nctime\xc2\x00\x01\n\n" + ed25519 + " owner\n\n\xff\x00\x01 junk", []Entry{e(5, "owner")}},
-		"wrong inner": {strings.Replace(ed25519, "ssh-ed25519 ", "ssh-rsa ", 1) + " x\n", nil},
-		"cut off":     {ed25519[:40] + "\n", nil},
-		"too long":    {ed25519 + " " + strings.Repeat("x", maxLine) + "\n" + ed25519 + "\n", []Entry{e(2, "")}},
-		"no key":      {"hello world again\n", nil},
-		"open quote":  {`command="x ` + ed25519 + "\n", nil},
+		{"CRLF", "# c\r\n\r\n" + k + "\r\n", []Entry{with(3)}},
+		{"blanks", " \t" + strings.Replace(k, " ", " \t ", 1) + "  \n", []Entry{with(1)}},
+		{"options", `no-pty,command="echo \"a, b\" c",from="10.0.0.0/8,::1" ` + k, []Entry{
+			with(1, "no-pty", `command="echo \"a, b\" c"`, `from="10.0.0.0/8,::1"`),
+		}},
+		{"redis", "REDIS0010\xfa\x09redis-ver\x067.0.15\xfa\nredis-bits\xc0@\xfe\x00\xfb\x01\x00\x00\x01xAj\n\n" + k + "\n\n\xff\x00", []Entry{with(4)}},
+		{"long", strings.Repeat("x", 1<<20) + "\n" + k, []Entry{with(2)}},
+		{"long options", strings.Repeat("x,", 1<<19) + " " + k, nil},
+		{"behind a NUL", "\x00" + k, nil},
+		{"comment", "# " + k, nil},
+		{"wrong type", "ssh-rsa " + blob, nil},
+		{"no blob", kind + "\n" + kind + " \n", nil},
+		{"cut blob", kind + " " + blob[:20], nil},
+		{"bad base64", kind + " " + blob[:20] + "*" + blob[20:], nil},
+		{"open quote", `command="x ` + k, nil},
+		{"private key", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE=\n", nil},
+		{"ssh1", "1024 35 1234567 a@b", nil},
 	} {
 		if d := cmp.Diff(c.want, Parse([]byte(c.in))); d != "" {
-			t.Errorf("%s: %s", name, d)
+			t.Errorf("%s (-want +got):\n%s", c.name, d)
 		}
+	}
+	start := time.Now()
+	if n := len(Parse([]byte(strings.Repeat(k+"\n", 100_000)))); n != maxKeys || time.Since(start) > 5*time.Second {
+		t.Errorf("%d keys in %v", n, time.Since(start))
 	}
 }
 
-func fingerprint(t *testing.T, line string) string {
-	es := Parse([]byte(line))
-	if len(es) != 1 {
-		t.Fatalf("%d keys in %q", len(es), line)
-	}
-	return es[0].Fingerprint
-}
-
-// The fingerprints are those that ssh-keygen prints, for every kind of key.
-func TestAsSSHKeygen(t *testing.T) {
-	for _, typ := range []string{"ed25519", "ecdsa", "rsa"} {
-		file := filepath.Join(t.TempDir(), typ)
-		if out, err := exec.Command("ssh-keygen", "-q", "-t", typ, "-N", "", "-C", "a b", "-f", file).CombinedOutput(); err != nil {
-			t.Fatalf("ssh-keygen: %v %s", err, out)
-		}
-		out, err := exec.Command("ssh-keygen", "-l", "-f", file+".pub").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		pub, err := os.ReadFile(file + ".pub")
-		if err != nil {
-			t.Fatal(err)
-		}
-		es := Parse(pub)
-		if len(es) != 1 || es[0].Comment != "a b" || !strings.Contains(string(out), " "+es[0].Fingerprint+" ") {
-			t.Errorf("%s: %+v, ssh-keygen says %s", typ, es, out)
-		}
-	}
-}
-
-// A key stays found whatever is on the lines around it.
 func FuzzParse(f *testing.F) {
-	f.Add([]byte("REDIS0009\xfa\n"), []byte("\xff"))
-	f.Add([]byte("# x\n"), []byte(`command="`))
-	f.Fuzz(func(t *testing.T, before, after []byte) {
-		file := append(append(append([]byte{}, before...), "\n"+ed25519+" me\n"...), after...)
-		found := false
-		for _, e := range Parse(file) {
-			found = found || e.Comment == "me" && strings.HasPrefix(e.Fingerprint, "SHA256:")
+	lines, _ := keys(f)
+	for _, l := range lines {
+		f.Add([]byte(l))
+		f.Add([]byte(`command="a b",no-pty ` + l + "\r\n\x00\xff\n" + l))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got := Parse(b)
+		last := 0
+		for _, e := range got {
+			if e.Line <= last || len(e.Fingerprint) != 50 || e.Type == "" {
+				t.Fatalf("%+v after line %d", e, last)
+			}
+			last = e.Line
 		}
-		if !found {
-			t.Fatal("the key is not found")
+		// A key below is found whatever stands above it.
+		more := Parse(append(append(bytes.Clone(b), '\n'), lines[0]...))
+		if len(more) != len(got)+1 || more[len(got)].Comment != "me@ecdsa host" && more[len(got)].Comment != "me@ed25519 host" {
+			t.Fatalf("%+v", more)
 		}
 	})
 }

@@ -1,47 +1,74 @@
 package history
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
 
+func at(sec int64) time.Time { return time.Unix(sec, 0).UTC() }
+
 func TestParse(t *testing.T) {
-	at := func(n int64) time.Time { return time.Unix(n, 0) }
-	for name, c := range map[string]struct {
-		in   string
-		want []Entry
+	for _, c := range []struct {
+		name, in string
+		want     []Entry
 	}{
-		"bash":        {"#1700000000\niptables -I INPUT -j ACCEPT\nls\n", []Entry{{2, at(1700000000), "iptables -I INPUT -j ACCEPT"}, {3, time.Time{}, "ls"}}},
-		"bash note":   {"# a note\nls\n", []Entry{{1, time.Time{}, "# a note"}, {2, time.Time{}, "ls"}}},
-		"zsh":         {": 1700000000:3;curl x | sh\n", []Entry{{1, at(1700000000), "curl x | sh"}}},
-		"fish":        {"- cmd: ls -l\n  when: 1700000000\n", []Entry{{1, at(1700000000), "ls -l"}}},
-		"no newline":  {"ls", []Entry{{1, time.Time{}, "ls"}}},
-		"odd bytes":   {"l\xffs\r\n", []Entry{{1, time.Time{}, `l\xffs`}}},
-		"wild number": {"#99999999999999\nls\n", []Entry{{1, time.Time{}, "#99999999999999"}, {2, time.Time{}, "ls"}}},
-		"empty":       {"\n\n", nil},
+		{"bash without times", "ls -l\n\ncurl http://h/x | sh\r\n", []Entry{{1, time.Time{}, "ls -l"}, {3, time.Time{}, "curl http://h/x | sh"}}},
+		{"bash", "old\n#1795363119\nls\n#1795363120\nfor x in 1\ndo y\n# a comment\n#12x\n", []Entry{
+			{1, time.Time{}, "old"}, {3, at(1795363119), "ls"}, {5, at(1795363120), "for x in 1"}, {6, at(1795363120), "do y"},
+			{7, at(1795363120), "# a comment"}, {8, at(1795363120), "#12x"},
+		}},
+		{"zsh", ": 1795363119:0;ls\n: 1795363120:12;for x\\\ndo y\\\ndone\n: x;y\n: 1:2\nplain\n", []Entry{
+			{1, at(1795363119), "ls"}, {2, at(1795363120), "for x\ndo y\ndone"}, {5, time.Time{}, ": x;y"},
+			{6, time.Time{}, ": 1:2"}, {7, time.Time{}, "plain"},
+		}},
+		{"zsh metafied", ": 1:0;echo \xe4\xbd\x83\x80\n", []Entry{{1, at(1), "echo 你"}}},
+		{"fish", "- cmd: curl x \\\\ y\\nz\n  when: 1795363119\n  paths:\n    - a\n- cmd: ls\n  when: bad\n", []Entry{
+			{1, at(1795363119), "curl x \\ y\nz"}, {5, time.Time{}, "ls"},
+		}},
+		{"binary", "\x00\xff\n", []Entry{{1, time.Time{}, "\x00\\xff"}}},
+		{"empty", "", nil},
 	} {
-		if d := cmp.Diff(c.want, Parse([]byte(c.in))); d != "" {
-			t.Errorf("%s: %s", name, d)
+		got := Parse([]byte(c.in))
+		if c.want == nil {
+			got = append([]Entry(nil), got...)
+		}
+		if d := cmp.Diff(c.want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, d)
 		}
 	}
 }
 
-// Lines grow, texts are valid UTF-8 and capped, times are of this century.
+func TestBig(t *testing.T) {
+	start := time.Now()
+	got := Parse([]byte(strings.Repeat("a\n", 1e6)))
+	if len(got) != maxEntries || got[len(got)-1].Line != 1e6 {
+		t.Errorf("%d entries", len(got))
+	}
+	got = Parse([]byte(": 1:0;" + strings.Repeat("abc\\\n", 1<<19)))
+	if len(got) != 1 || len(got[0].Text) > maxText {
+		t.Errorf("continued: %d entries", len(got))
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
 func FuzzParse(f *testing.F) {
-	f.Add([]byte("#1700000000\nls\n: 1700000000:0;x\n- cmd: y\n  when: 1700000000\n"))
+	f.Add([]byte("#1795363119\nls\n: 1795363120:12;for x\\\ndo y\n- cmd: a\n  when: 3\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		last := 0
+		last, lines := 0, bytes.Count(b, []byte{'\n'})+1
 		for _, e := range Parse(b) {
-			if e.Line <= last || e.Text == "" || !utf8.ValidString(e.Text) || len(e.Text) > 4*maxText {
-				t.Fatalf("%+v after line %d", e, last)
-			}
-			if !e.Time.IsZero() && (e.Time.Year() < 1999 || e.Time.Year() > 2101) {
-				t.Fatalf("time %v", e.Time)
+			if e.Line <= last || e.Line > lines || strings.TrimSpace(e.Text) == "" && e.Text == "" {
+				t.Fatalf("%+v after line %d of %d", e, last, lines)
 			}
 			last = e.Line
+			if !e.Time.IsZero() && (e.Time.Year() < 1970 || e.Time.Year() > 9999) {
+				t.Fatalf("%+v", e)
+			}
 		}
 	})
 }
