@@ -43,10 +43,11 @@ type fileLook struct {
 	pointed map[fact.Path][]string
 	order   []fact.Path
 	scripts int
+	run     map[fact.Path]bool // by an autostart
 }
 
 func seeFiles(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
-	l := &fileLook{v: v, in: in, places: newPlaces(v, in), have: map[fact.Ref]*fact.File{}, pointed: map[fact.Path][]string{}}
+	l := &fileLook{v: v, in: in, places: newPlaces(v, in), have: map[fact.Ref]*fact.File{}, pointed: map[fact.Path][]string{}, run: map[fact.Path]bool{}}
 	for i := range in.File {
 		l.have[in.File[i].Ref] = &in.File[i]
 	}
@@ -109,6 +110,9 @@ func (l *fileLook) pointers() {
 		l.point(a.Origin.Path, "autostart")
 		for _, t := range targets(a) {
 			l.point(t, "autostart")
+		}
+		for _, t := range a.Shell.Runs {
+			l.run[fact.Path(path.Clean(string(t)))] = true
 		}
 	}
 	for i := range l.in.Key {
@@ -266,19 +270,13 @@ func (l *fileLook) content(f *fact.File, at fact.Path) {
 	if f.Format != "script" && f.Format != "text" || f.Size > maxScriptRead || l.scripts+int(f.Size) > maxScriptsRead {
 		return
 	}
-	if f.Format == "text" && !l.isRun(f.Path) {
-		return
+	if f.Format == "text" && !l.run[f.Path] {
+		return // a text without an interpreter line is a script when an autostart hands it to one
 	}
 	l.scripts += int(f.Size)
 	b := make([]byte, f.Size)
 	n, _ = file.ReadAt(b, 0)
 	f.Shell = masked(shell.Script(b[:n]))
-}
-
-// isRun: a text without an interpreter line is a script when an autostart
-// hands it to one.
-func (l *fileLook) isRun(f fact.Path) bool {
-	return slices.ContainsFunc(l.in.Autostart, func(a fact.Autostart) bool { return slices.Contains(a.Shell.Runs, f) })
 }
 
 // format is what the first bytes say a file is.

@@ -12,12 +12,12 @@ import (
 func TestHistory(t *testing.T) {
 	s, c := lookAt(t, "history", fact.Snapshot{}, history)
 	want := []string{
-		"11-22 17:28:20 history root  /root/.bash_history:4 iptables -I INPUT -p tcp --dport 6380 -j ACCEPT",
-		"11-22 17:30:00 history root  /root/.bash_history:6 redis-cli -a *** ping",
-		"11-22 17:31:40 history root  /root/.bash_history:8 curl -fsSL https://get.example.com/install.sh | sh",
-		"11-22 17:35:00 history root  /root/.bash_history:12 vi /etc/ssh/sshd_config",
-		"11-22 17:36:40 history dev  /home/dev/.zsh_history:1 sudo systemctl disable firewalld",
-		"11-22 17:40:00 history dev  /home/dev/.zsh_history:3 pkill -9 xmrig",
+		"11-22 17:55:00 history root  /root/.bash_history:4 iptables -I INPUT -p tcp --dport 6380 -j ACCEPT",
+		"11-22 17:56:40 history root  /root/.bash_history:6 redis-cli -a *** ping",
+		"11-22 17:58:20 history root  /root/.bash_history:8 curl -fsSL https://get.example.com/install.sh | sh",
+		"11-22 18:01:40 history root  /root/.bash_history:12 vi /etc/ssh/sshd_config",
+		"11-22 18:03:20 history dev  /home/dev/.zsh_history:1 sudo systemctl disable firewalld",
+		"11-22 18:06:40 history dev  /home/dev/.zsh_history:3 pkill -9 xmrig",
 	}
 	if d := cmp.Diff(want, events(s)); d != "" || c.State != fact.Seen {
 		t.Error(c, d)

@@ -10,7 +10,6 @@ import (
 	"demine/internal/fact"
 )
 
-
 func keyLines(s *fact.Snapshot) []string {
 	var out []string
 	for _, k := range s.Key {

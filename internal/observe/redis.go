@@ -373,7 +373,7 @@ func (s *redisServer) settings(name string) []fact.Setting {
 		x.Value, x.From = arg, "argv"
 	case isFile:
 		x.Value, x.From, x.Origin = f.value, "file", f.origin
-	case s.config != "" && len(s.file) > 0 && x.Default != "":
+	case len(s.file) > 0 && x.Default != "" && !s.tells() && name != "enable-protected-configs": // that one came with 7.0
 		x.Value, x.From = x.Default, "default"
 	default:
 		return nil
@@ -401,6 +401,10 @@ func (s *redisServer) settings(name string) []fact.Setting {
 	was.Value = shown(was.Value)
 	return append(out, was)
 }
+
+// tells reports whether CONFIG GET works: what it does not know, the server
+// does not have.
+func (s *redisServer) tells() bool { return len(s.running) > 0 }
 
 // same: a configured value means what the server says. A relative folder is
 // relative to where it was started, which it does not tell.

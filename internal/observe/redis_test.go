@@ -77,7 +77,6 @@ func TestRedis(t *testing.T) {
 		"protected-mode=yes default :0",
 		"rdbcompression=yes default :0",
 		"requirepass=*** file /etc/redis/redis.conf:2",
-		"enable-protected-configs=no default :0",
 	}
 	if d := cmp.Diff(want, redisLines(s.Service[1])); d != "" {
 		t.Error(d)

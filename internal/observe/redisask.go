@@ -71,14 +71,14 @@ func (s *redisServer) talk(ctx context.Context, v *View, addr string) error {
 		return err
 	}
 	switch {
-	case hello.Text == "PONG":
+	case hello.Str == "PONG":
 		s.reply = "PONG"
-	case strings.HasPrefix(hello.Text, "NOAUTH"), strings.HasPrefix(hello.Text, "DENIED"):
-		s.reply = hello.Text[:6]
+	case strings.HasPrefix(hello.Str, "NOAUTH"), strings.HasPrefix(hello.Str, "DENIED"):
+		s.reply = hello.Str[:6] // both have six letters
 		return nil
-	case strings.HasPrefix(hello.Text, "LOADING"), strings.HasPrefix(hello.Text, "BUSY"), strings.HasPrefix(hello.Text, "MASTERDOWN"):
+	case strings.HasPrefix(hello.Str, "LOADING"), strings.HasPrefix(hello.Str, "BUSY"), strings.HasPrefix(hello.Str, "MASTERDOWN"):
 		s.reply = "PONG" // a command was looked at: it asks for no password
-	case strings.HasPrefix(hello.Text, "NOPERM"):
+	case strings.HasPrefix(hello.Str, "NOPERM"):
 		s.reply, s.denied = "PONG", true
 	default:
 		return errNotRedis
@@ -92,7 +92,7 @@ func (s *redisServer) talk(ctx context.Context, v *View, addr string) error {
 func (s *redisServer) questions(send func(...string) (resp.Value, error)) {
 	s.info, s.running = map[string]string{}, map[string]string{}
 	if x, err := send("INFO", "server"); err == nil {
-		for line := range strings.Lines(x.Text) {
+		for line := range strings.Lines(x.Str) {
 			if k, val, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 				s.info[k] = fact.Text([]byte(val))
 			}
@@ -104,12 +104,12 @@ func (s *redisServer) questions(send func(...string) (resp.Value, error)) {
 		case err != nil:
 			s.gaps = append(s.gaps, "settings")
 			return
-		case x.Error:
-			s.denied = s.denied || strings.HasPrefix(x.Text, "NOPERM")
+		case x.Kind == resp.Error:
+			s.denied = s.denied || strings.HasPrefix(x.Str, "NOPERM")
 			s.gaps = append(s.gaps, "settings")
 			return // renamed or not allowed: the others would be, too
-		case len(x.Items) >= 2:
-			s.running[name] = fact.Text([]byte(x.Items[1].Text))
+		case len(x.Array) >= 2:
+			s.running[name] = fact.Text([]byte(x.Array[1].Str))
 		}
 	}
 }

@@ -1,11 +1,17 @@
 package observe
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 
 	"demine/internal/fact"
+	"demine/internal/format/firewalld"
 	"demine/internal/format/iptablessave"
 	"demine/internal/format/nftconf"
+	"demine/internal/format/ufw"
+	"demine/internal/host"
 )
 
 var savedfirewall = &Observer{
@@ -16,6 +22,7 @@ var savedfirewall = &Observer{
 		"/etc/iptables/rules.v4", "/etc/iptables/rules.v6", "/etc/iptables/rules-save", "/etc/iptables/rules6-save",
 		"/etc/sysconfig/iptables", "/etc/sysconfig/ip6tables", "/etc/nftables.conf", "/etc/sysconfig/nftables.conf",
 		"/etc/nftables.nft", "/etc/ufw/user.rules", "/etc/ufw/user6.rules", "/etc/firewalld/zones", "/etc/firewalld/zones/*",
+		"/etc/firewalld/services/*", "/usr/lib/firewalld/services/*",
 	},
 	See: seeSavedFirewall,
 }
@@ -36,26 +43,50 @@ func seeSavedFirewall(_ context.Context, v *View, _ *fact.Snapshot, _ Scope) (Pa
 	var p Part
 	for _, f := range savedTables {
 		if b, _, ok := p.read(v, f.path, maxRules); ok {
-			p.saved(iptablessave.Parse(b, f.family, f.path), f.path, "iptables")
+			p.Firewall = append(p.Firewall, iptablessave.Parse(b, f.family, f.path)...)
 		}
 	}
 	for _, f := range []fact.Path{"/etc/nftables.conf", "/etc/sysconfig/nftables.conf", "/etc/nftables.nft"} {
 		if b, _, ok := p.read(v, f, maxRules); ok {
-			p.saved(nftconf.Parse(b, f), f, "nft")
+			p.Firewall = append(p.Firewall, nftconf.Parse(b, f)...)
 		}
 	}
+	for f, family := range map[fact.Path]string{"/etc/ufw/user.rules": "ip", "/etc/ufw/user6.rules": "ip6"} {
+		if b, _, ok := p.read(v, f, maxRules); ok {
+			p.Firewall = append(p.Firewall, ufw.Parse(b, family, f)...)
+		}
+	}
+	for _, f := range p.list(v, "/etc/firewalld/zones") {
+		if strings.HasSuffix(string(f), ".xml") {
+			p.zone(v, f)
+		}
+	}
+	slices.SortStableFunc(p.Firewall, func(a, b fact.Ruleset) int { return cmp.Compare(a.Ref, b.Ref) })
 	p.Absent = len(p.Firewall) == 0
 	return p, nil
 }
 
-// saved adds the tables of one file.
-func (p *Part) saved(rs []fact.Ruleset, f fact.Path, backend string) {
-	for _, r := range rs {
-		if r.Backend == "" {
-			r.Backend = backend
-		}
-		r.Persisted = f
-		r.Ref = fact.RulesetRef(r.Backend, r.Family, r.Table, f)
-		p.Firewall = append(p.Firewall, r)
+// zone adds a zone of firewalld. Ports of a service may be defined on the host.
+func (p *Part) zone(v *View, f fact.Path) {
+	b, _, ok := p.read(v, f, maxRules)
+	if !ok {
+		return
 	}
+	r, err := firewalld.Parse(b, f, func(name string) []firewalld.Port {
+		for _, dir := range []fact.Path{"/etc/firewalld/services", "/usr/lib/firewalld/services"} {
+			if strings.ContainsAny(name, "/*?[") {
+				return nil
+			}
+			b, _, ok := p.read(v, host.Join(dir, name+".xml"), maxConfig)
+			if !ok {
+				continue
+			}
+			ports, err := firewalld.Service(b)
+			p.gap(host.Join(dir, name+".xml"), err)
+			return ports
+		}
+		return nil
+	})
+	p.gap(f, err)
+	p.Firewall = append(p.Firewall, r)
 }
