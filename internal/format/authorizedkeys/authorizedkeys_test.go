@@ -33,9 +33,6 @@ func TestFingerprints(t *testing.T) {
 	for i, e := range got {
 		want := strings.Fields(prints[i])
 		comment := strings.Join(want[2:len(want)-1], " ")
-		if e.Comment == "" {
-			e.Comment = "no comment"
-		}
 		if e.Fingerprint != want[1] || e.Comment != comment || e.Line != i+1 || !strings.HasPrefix(lines[i], e.Type+" ") {
 			t.Errorf("%+v, want %v", e, want)
 		}
@@ -59,6 +56,7 @@ func TestParse(t *testing.T) {
 	}{
 		{"CRLF", "# c\r\n\r\n" + k + "\r\n", []Entry{with(3)}},
 		{"blanks", " \t" + strings.Replace(k, " ", " \t ", 1) + "  \n", []Entry{with(1)}},
+		{"no comment", kind + " " + blob, []Entry{{Line: 1, Type: want.Type, Fingerprint: want.Fingerprint}}},
 		{"options", `no-pty,command="echo \"a, b\" c",from="10.0.0.0/8,::1" ` + k, []Entry{
 			with(1, "no-pty", `command="echo \"a, b\" c"`, `from="10.0.0.0/8,::1"`),
 		}},
