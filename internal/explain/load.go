@@ -29,11 +29,11 @@ func loadCause(x *relate.Index, implants map[fact.Ref]bool) LoadCause {
 	}
 	mined, seen := topProcesses(x, implants, &c)
 	used := l.User + l.System + l.IRQ
-	hidden := used - seen/float64(c.CPUs)
+	hidden := used - l.Brief - seen/float64(c.CPUs)
 	if x.S.Host.PIDSpace == "nested" {
 		// /proc/stat is the machine's, the processes are only this namespace's:
 		// what is not seen here cannot be told from what is somebody else's.
-		used, hidden = seen/float64(c.CPUs), 0
+		used, hidden = seen/float64(c.CPUs)+l.Brief, 0
 	}
 	for _, o := range []struct {
 		what  string

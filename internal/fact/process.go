@@ -68,6 +68,7 @@ type Load struct {
 	SwapTotal int64      `json:"swap_total,omitempty"`
 	SwapFree  int64      `json:"swap_free,omitempty"`
 	SwapInOut float64    `json:"swap_in_out,omitempty"` // pages a second in the sample
+	Brief     float64    `json:"brief"`                 // used in the sample by processes that began or ended in it
 	Blocked   int        `json:"blocked"`               // tasks in D state
 }
 

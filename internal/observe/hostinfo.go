@@ -16,7 +16,7 @@ var hostinfo = &Observer{
 	Doc:  "name, system, kernel, zone and boot of the host; whether demine itself is in a container",
 	Sees: []string{fact.KindHost},
 	Reads: []string{"/etc/os-release", "/usr/lib/os-release", "/etc/centos-release", "/etc/timezone",
-		"/proc/stat", "/proc/sys/kernel/random/boot_id", "/proc/1/cgroup", "/proc/self/status", "/etc/localtime"},
+		"/proc/stat", "/proc/sys/kernel/random/boot_id", "/proc/1/cgroup", "/proc/self/status", "/etc/localtime", "/run/systemd/container"},
 	See: seeHost,
 }
 
@@ -37,7 +37,9 @@ func seeHost(_ context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, erro
 	}
 	zone(v, &h, in.Taken)
 	h.PIDSpace = pidSpace(v)
-	h.Container = container(v)
+	if h.PIDSpace == "nested" {
+		h.Container = container(v)
+	}
 	p.Host = &h
 	return p, nil
 }
@@ -106,8 +108,14 @@ func pidSpace(v *View) string {
 // container tells whether demine itself runs in one, by what the runtimes
 // leave in the root and by the cgroup of pid 1.
 func container(v *View) string {
+	if b, _, err := v.ReadFile("/run/systemd/container", 256); err == nil {
+		return strings.TrimSpace(fact.Text(b))
+	}
+	// A root that was once made from an image keeps the mark; a container's
+	// first process is a program, not a machine's init.
+	init, _ := v.Readlink("/proc/1/exe")
 	for file, name := range map[fact.Path]string{"/.dockerenv": "docker", "/run/.containerenv": "podman"} {
-		if _, err := v.Lstat(file); err == nil {
+		if _, err := v.Lstat(file); err == nil && path.Base(string(init)) != "systemd" && path.Base(string(init)) != "init" {
 			return name
 		}
 	}

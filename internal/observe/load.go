@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"demine/internal/fact"
@@ -15,6 +16,7 @@ const sample = 300 * time.Millisecond
 // use is what a process had used and waited for at one moment.
 type use struct {
 	ticks     uint64
+	children  uint64 // ticks of children that it has waited for
 	run, wait uint64 // nanoseconds, over all threads
 	state     byte
 }
@@ -40,6 +42,7 @@ func seeLoad(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, er
 	took := time.Since(begin)
 	l := machine(first, proc.CPUStat(b), took)
 	after := uses(ctx, v, in)
+	l.Brief = brief(v, in, before, after, took, len(first.CPUs))
 	for i := range in.Process {
 		p.Process = append(p.Process, withUse(in.Process[i], before[i], after[i], took))
 		if after[i] != nil && after[i].state == 'D' {
@@ -78,7 +81,7 @@ func oneUse(v *View, p *fact.Process, buf []byte) *use {
 	if err != nil || st.Start != p.StartTicks {
 		return nil // another process has this pid now
 	}
-	u := &use{ticks: st.UTime + st.STime, state: st.State}
+	u := &use{ticks: st.UTime + st.STime, children: st.Children, state: st.State}
 	if p.Kernel {
 		return u
 	}
@@ -120,6 +123,48 @@ func withUse(p fact.Process, a, b *use, took time.Duration) fact.Process {
 		}
 	}
 	return p
+}
+
+// brief is what processes used that one of the two readings did not see: those
+// that ended left their time with their parents, those that are new have used
+// all of theirs in the sample. Without it a host that compiles seems to hide
+// something. A child's time from before the sample is counted too: it errs on
+// the side of explaining.
+func brief(v *View, in *fact.Snapshot, a, b []*use, took time.Duration, cpus int) float64 {
+	var ticks uint64
+	known := make(map[int]bool, len(in.Process))
+	for i := range in.Process {
+		known[in.Process[i].PID] = true
+		if a[i] != nil && b[i] != nil {
+			ticks += sub(b[i].children, a[i].children)
+		}
+	}
+	names, _ := v.Names("/proc")
+	buf := make([]byte, 0, 4096)
+	for _, n := range names {
+		if pid, err := strconv.Atoi(n); err == nil && !known[pid] {
+			ticks += newcomer(v, pid, buf)
+		}
+	}
+	return 100 * float64(ticks) / userHz / took.Seconds() / float64(max(1, cpus))
+}
+
+// newcomer is all that a process has used.
+func newcomer(v *View, pid int, buf []byte) uint64 {
+	d, err := v.OpenDir(pidPath(pid))
+	if err != nil {
+		return 0
+	}
+	defer d.Close()
+	b, err := d.ReadFile("stat", buf)
+	if err != nil {
+		return 0
+	}
+	st, err := proc.Stat(b)
+	if err != nil {
+		return 0
+	}
+	return st.UTime + st.STime + st.Children
 }
 
 // sub is a-b; a counter that went back (a thread ended) gives 0.

@@ -25,6 +25,7 @@ type StatLine struct {
 	TTY          int    // device number, 0 none
 	Flags        uint32 // PF_*
 	UTime, STime uint64 // of its own threads, also ended ones
+	Children     uint64 // user and system time of children that ended and were waited for
 	Nice         int
 	Threads      int
 	Start        uint64 // since boot
@@ -55,6 +56,7 @@ func Stat(b []byte) (StatLine, error) {
 	s.PPID, s.Session, s.TTY = int(f[1]), int(f[3]), int(f[4])
 	s.Flags = uint32(f[6])
 	s.UTime, s.STime = uint64(f[11]), uint64(f[12])
+	s.Children = uint64(max(0, f[13])) + uint64(max(0, f[14]))
 	s.Nice, s.Threads = int(f[16]), int(f[17])
 	s.Start = uint64(f[19])
 	if rss := f[21]; rss > 0 && rss < math.MaxInt64/pageSize {
