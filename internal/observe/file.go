@@ -94,7 +94,10 @@ func (l *fileLook) point(f fact.Path, kind string) {
 // kernel's own file systems.
 func pseudo(f fact.Path) bool {
 	s := string(f)
-	return strings.HasPrefix(s, "/proc/") || strings.HasPrefix(s, "/sys/") || s == "/" ||
+	if s == "/" || s == "/proc" || s == "/sys" || s == "/dev" {
+		return true
+	}
+	return strings.HasPrefix(s, "/proc/") || strings.HasPrefix(s, "/sys/") ||
 		strings.HasPrefix(s, "/dev/") && !strings.HasPrefix(s, "/dev/shm/") && !strings.HasPrefix(s, "/dev/mqueue/")
 }
 
@@ -130,10 +133,15 @@ func (l *fileLook) pointers() {
 	}
 }
 
-// targets are the files that a command runs or names.
+// targets are the files that a command runs or names; of an init script, which
+// names half the file system, only those that it runs.
 func targets(a *fact.Autostart) []fact.Path {
 	var out []fact.Path
-	for _, ps := range [][]fact.Path{a.Shell.Runs, a.Shell.Preload, a.Shell.Paths, a.Shell.Writes} {
+	lists := [][]fact.Path{a.Shell.Runs, a.Shell.Preload, a.Shell.Paths, a.Shell.Writes}
+	if a.Kind == "init" {
+		lists = lists[:2]
+	}
+	for _, ps := range lists {
 		for _, p := range ps {
 			if len(out) < maxTargets && !slices.Contains(out, p) && !pseudo(p) {
 				out = append(out, p)

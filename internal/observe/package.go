@@ -231,6 +231,7 @@ func (d *debian) verify(ctx context.Context, p *Part) map[fact.Ref]string {
 		}
 	}
 	sums := map[string]map[string]string{}
+	done := map[fact.FileID]string{} // one file has several paths on a merged /usr
 	left, n := int64(maxHashed), 0
 	for _, f := range d.byUse() {
 		list := d.list(f.Path)
@@ -247,14 +248,18 @@ func (d *debian) verify(ctx context.Context, p *Part) map[fact.Ref]string {
 		if want == "" {
 			continue // a configuration file, or shipped without sums
 		}
-		n++
-		left -= f.Size
-		switch sum, err := d.sum(f); {
-		case err != nil:
-			p.gap(f.Path, err)
-		case sum == want:
-			out[f.Ref] = "same"
-		default:
+		sum, ok := done[f.ID]
+		if !ok {
+			n++
+			left -= f.Size
+			var err error
+			if sum, err = d.sum(f); err != nil {
+				p.gap(f.Path, err)
+				continue
+			}
+			done[f.ID] = sum
+		}
+		if out[f.Ref] = "same"; sum != want {
 			out[f.Ref] = "changed"
 		}
 	}
