@@ -21,7 +21,7 @@ func Doctor(w io.Writer, s *explain.Scan, o Options) error {
 	for i := range s.Coverage {
 		rows = append(rows, p.observerRow(&s.Coverage[i]))
 	}
-	p.table(2, []int{12, 20, 7, 9, 60}, rows)
+	p.table(2, []int{14, 20, 7, 9, 60}, rows)
 	p.gaps()
 	p.undecided()
 	p.blank()

@@ -40,6 +40,9 @@ func (p *printer) exposureHead() []string {
 
 func (p *printer) exposureRow(e *relate.Exposure) []string {
 	name := e.Service
+	if name == "" {
+		name = "?"
+	}
 	if e.PID > 0 {
 		name = fmt.Sprintf("%s (%d)", name, e.PID)
 	}

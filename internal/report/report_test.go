@@ -133,14 +133,12 @@ func shown(t *testing.T, s string, width int) {
 func TestScreenLines(t *testing.T) {
 	for _, scan := range scans {
 		for _, lang := range []string{i18n.English, i18n.Chinese} {
-			var b bytes.Buffer
-			if err := Found(&b, load(t, scan), Options{Catalogue: catalogue(t, lang)}); err != nil {
-				t.Fatal(err)
+			p := newPrinter(load(t, scan), Options{Catalogue: catalogue(t, lang)})
+			p.screen()
+			if n := strings.Count(p.b.String(), "\n"); n > screenLines {
+				t.Errorf("%s %s: %d lines:\n%s", scan, lang, n, p.b.String())
 			}
-			if n := strings.Count(b.String(), "\n"); n > screenLines {
-				t.Errorf("%s %s: %d lines:\n%s", scan, lang, n, b.String())
-			}
-			first, _, _ := strings.Cut(b.String(), "\n")
+			first, _, _ := strings.Cut(p.b.String(), "\n")
 			if !strings.HasPrefix(first, "● ") {
 				t.Errorf("%s %s: the verdict is not first: %s", scan, lang, first)
 			}

@@ -21,8 +21,7 @@ const (
 
 // screen writes the verdict and what matters at once.
 func (p *printer) screen() {
-	left := screenLines
-	left -= p.hangPainted(p.fold("● "), p.verdictColour(), p.verdict(), 4)
+	left := screenLines - p.headline()
 	rows := p.rows()
 	for i, r := range rows {
 		// Each row keeps a line: a long name must not push the door out.
@@ -32,6 +31,11 @@ func (p *printer) screen() {
 		}
 		left -= p.row(p.say("label."+r.label), r.text, min(r.lines, free))
 	}
+}
+
+// headline writes the verdict and gives the number of its lines.
+func (p *printer) headline() int {
+	return p.hangPainted(p.fold("● "), p.verdictColour(), p.verdict(), 4)
 }
 
 func (p *printer) verdictColour() string {

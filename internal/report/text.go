@@ -23,10 +23,10 @@ func Text(w io.Writer, s *explain.Scan, o Options) error {
 	return p.flush(w)
 }
 
-// Found writes the first screen alone: what is sure while the look goes on.
+// Found writes the verdict alone: what is sure while the look goes on.
 func Found(w io.Writer, s *explain.Scan, o Options) error {
 	p := newPrinter(s, o)
-	p.screen()
+	p.headline()
 	return p.flush(w)
 }
 
