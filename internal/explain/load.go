@@ -17,6 +17,7 @@ const (
 	stealShare  = 10 // CPUs taken by the hypervisor
 	memoryShare = 10 // time in which all tasks waited for memory (PSI full)
 	unseenShare = 30 // used by something that demine does not see
+	minedShare  = 20 // of one CPU, used by miners
 )
 
 // loadCause says what keeps the machine busy, with figures.
@@ -27,7 +28,7 @@ func loadCause(x *relate.Index, implants map[fact.Ref]bool) LoadCause {
 		c.Line = i18n.M("load.unknown")
 		return c
 	}
-	mined, seen := topProcesses(x, implants, &c)
+	mined, largest, seen := topProcesses(x, implants, &c)
 	used := l.User + l.System + l.IRQ
 	hidden := used - l.Brief - seen/float64(c.CPUs)
 	if x.S.Host.PIDSpace == "nested" {
@@ -43,14 +44,14 @@ func loadCause(x *relate.Index, implants map[fact.Ref]bool) LoadCause {
 			c.By = append(c.By, LoadBy{What: o.what, Percent: o.share})
 		}
 	}
-	c.Cause = mainCause(x, mined, hidden, used)
+	c.Cause = mainCause(x, mined, largest, hidden, used)
 	c.Line = loadLine(c, x)
 	return c
 }
 
-// topProcesses lists the largest users of CPU; processes of an implant are one
-// entry each, as everything else.
-func topProcesses(x *relate.Index, implants map[fact.Ref]bool, c *LoadCause) (mined, seen float64) {
+// topProcesses lists the largest users of CPU, and gives what the implants use
+// together, the most that another process uses, and what all use.
+func topProcesses(x *relate.Index, implants map[fact.Ref]bool, c *LoadCause) (mined, largest, seen float64) {
 	var by []LoadBy
 	for i := range x.S.Process {
 		p := &x.S.Process[i]
@@ -60,6 +61,8 @@ func topProcesses(x *relate.Index, implants map[fact.Ref]bool, c *LoadCause) (mi
 		seen += p.CPUNow
 		if implants[p.Ref] {
 			mined += p.CPUNow
+		} else {
+			largest = max(largest, p.CPUNow)
 		}
 		if p.CPUNow >= 5 {
 			by = append(by, LoadBy{What: "process", Name: p.Comm, PID: p.PID, Process: p.Ref, Percent: p.CPUNow})
@@ -67,14 +70,16 @@ func topProcesses(x *relate.Index, implants map[fact.Ref]bool, c *LoadCause) (mi
 	}
 	slices.SortStableFunc(by, func(a, b LoadBy) int { return -cmp.Compare(a.Percent, b.Percent) })
 	c.By = append(c.By, by[:min(5, len(by))]...)
-	return mined, seen
+	return mined, largest, seen
 }
 
-func mainCause(x *relate.Index, mined, hidden, used float64) string {
+// mainCause: a miner that uses more than anything else is the cause, also on a
+// host that waits for disks or whose hypervisor takes its share as well.
+func mainCause(x *relate.Index, mined, largest, hidden, used float64) string {
 	l := x.S.Load
 	cpus := float64(max(1, x.S.Host.CPUs))
 	switch {
-	case mined/cpus >= used/2 && mined >= 20:
+	case mined >= minedShare && mined >= largest:
 		return "miner"
 	case l.Steal >= stealShare && l.Steal >= l.IOWait:
 		return "steal"
