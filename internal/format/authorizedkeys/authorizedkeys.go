@@ -111,13 +111,31 @@ func isType(s []byte) bool {
 	return true
 }
 
-// names reports whether a key blob starts with its type and has more.
+// names reports whether a key blob starts with its type and is whole: a row of
+// strings (RFC 4251 section 5; RFC 4253 section 6.6, RFC 5656, RFC 8709). Only
+// certificates have numbers between them.
 func names(blob, kind []byte) bool {
-	if len(blob) < 4 {
+	first, rest, ok := cutString(blob)
+	if !ok || !bytes.Equal(first, kind) || len(rest) == 0 {
 		return false
 	}
-	n := binary.BigEndian.Uint32(blob)
-	return uint64(n) < uint64(len(blob)-4) && bytes.Equal(blob[4:4+n], kind)
+	for len(rest) > 0 && !bytes.Contains(kind, []byte("-cert-")) {
+		if _, rest, ok = cutString(rest); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func cutString(b []byte) (s, rest []byte, ok bool) {
+	if len(b) < 4 {
+		return nil, nil, false
+	}
+	n := uint64(binary.BigEndian.Uint32(b))
+	if n > uint64(len(b)-4) {
+		return nil, nil, false
+	}
+	return b[4 : 4+n], b[4+n:], true
 }
 
 // optionsEnd is sshkey_advance_past_options: the first blank that is in no

@@ -67,6 +67,7 @@ func TestParse(t *testing.T) {
 		{"comment", "# " + k, nil},
 		{"wrong type", "ssh-rsa " + blob, nil},
 		{"no blob", kind + "\n" + kind + " \n", nil},
+		{"blob cut between", kind + " " + blob[:28], nil},
 		{"cut blob", kind + " " + blob[:20], nil},
 		{"bad base64", kind + " " + blob[:20] + "*" + blob[20:], nil},
 		{"open quote", `command="x ` + k, nil},

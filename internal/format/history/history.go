@@ -45,7 +45,7 @@ type parser struct {
 	line []byte
 	n    int
 	out  []Entry
-	when time.Time // of the bash commands that follow
+	when time.Time // of the bash command that follows
 	fish bool      // the last entry is fish's: indented lines tell more of it
 }
 
@@ -88,7 +88,10 @@ func (p *parser) one() {
 		p.fish = len(p.out) > before
 		return
 	}
+	// What follows has a time of its own or none: lines of the same command,
+	// or of a shell that kept no times. A wrong time is worse than none.
 	p.add(p.when, p.line)
+	p.when = time.Time{}
 }
 
 // zsh reads "start:elapsed;command"; a backslash at the end of a line goes on
@@ -148,14 +151,15 @@ func unfish(b []byte) []byte {
 	return out
 }
 
-// epoch reads seconds since 1970, up to the year 9999.
+// epoch reads seconds since 1970 that fall between 2000 and 2099: another
+// number behind a # is a comment.
 func epoch(b []byte) (time.Time, bool) {
 	b = bytes.TrimSpace(b)
 	if len(b) == 0 || len(b) > 12 {
 		return time.Time{}, false
 	}
 	n, err := strconv.ParseUint(string(b), 10, 64)
-	if err != nil || n > 253402300799 {
+	if err != nil || n < 946684800 || n > 4102444800 {
 		return time.Time{}, false
 	}
 	return time.Unix(int64(n), 0).UTC(), true

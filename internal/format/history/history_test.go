@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -18,19 +19,23 @@ func TestParse(t *testing.T) {
 	}{
 		{"bash without times", "ls -l\n\ncurl http://h/x | sh\r\n", []Entry{{1, time.Time{}, "ls -l"}, {3, time.Time{}, "curl http://h/x | sh"}}},
 		{"bash", "old\n#1795363119\nls\n#1795363120\nfor x in 1\ndo y\n# a comment\n#12x\n", []Entry{
-			{1, time.Time{}, "old"}, {3, at(1795363119), "ls"}, {5, at(1795363120), "for x in 1"}, {6, at(1795363120), "do y"},
-			{7, at(1795363120), "# a comment"}, {8, at(1795363120), "#12x"},
+			{1, time.Time{}, "old"}, {3, at(1795363119), "ls"}, {5, at(1795363120), "for x in 1"}, {6, time.Time{}, "do y"},
+			{7, time.Time{}, "# a comment"}, {8, time.Time{}, "#12x"},
 		}},
 		{"zsh", ": 1795363119:0;ls\n: 1795363120:12;for x\\\ndo y\\\ndone\n: x;y\n: 1:2\nplain\n", []Entry{
 			{1, at(1795363119), "ls"}, {2, at(1795363120), "for x\ndo y\ndone"}, {5, time.Time{}, ": x;y"},
 			{6, time.Time{}, ": 1:2"}, {7, time.Time{}, "plain"},
 		}},
-		{"zsh metafied", ": 1:0;echo \xe4\xbd\x83\x80\n", []Entry{{1, at(1), "echo 你"}}},
+		{"zsh metafied", ": 1795363119:0;echo \xe4\xbd\x83\x80\n", []Entry{{1, at(1795363119), "echo 你"}}},
 		{"fish", "- cmd: curl x \\\\ y\\nz\n  when: 1795363119\n  paths:\n    - a\n- cmd: ls\n  when: bad\n", []Entry{
 			{1, at(1795363119), "curl x \\ y\nz"}, {5, time.Time{}, "ls"},
 		}},
 		{"binary", "\x00\xff\n", []Entry{{1, time.Time{}, "\x00\\xff"}}},
-		{"empty", "", nil},
+		{"bash note", "# a note\nls", []Entry{{1, time.Time{}, "# a note"}, {2, time.Time{}, "ls"}}},
+		{"wild number", "#99999999999999\n#22\nls\n", []Entry{
+			{1, time.Time{}, "#99999999999999"}, {2, time.Time{}, "#22"}, {3, time.Time{}, "ls"},
+		}},
+		{"empty", "\n\n", nil},
 	} {
 		got := Parse([]byte(c.in))
 		if c.want == nil {
@@ -48,7 +53,7 @@ func TestBig(t *testing.T) {
 	if len(got) != maxEntries || got[len(got)-1].Line != 1e6 {
 		t.Errorf("%d entries", len(got))
 	}
-	got = Parse([]byte(": 1:0;" + strings.Repeat("abc\\\n", 1<<19)))
+	got = Parse([]byte(": 1795363119:0;" + strings.Repeat("abc\\\n", 1<<19)))
 	if len(got) != 1 || len(got[0].Text) > maxText {
 		t.Errorf("continued: %d entries", len(got))
 	}
@@ -62,11 +67,11 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		last, lines := 0, bytes.Count(b, []byte{'\n'})+1
 		for _, e := range Parse(b) {
-			if e.Line <= last || e.Line > lines || strings.TrimSpace(e.Text) == "" && e.Text == "" {
+			if e.Line <= last || e.Line > lines || e.Text == "" || !utf8.ValidString(e.Text) || len(e.Text) > 4*maxText {
 				t.Fatalf("%+v after line %d of %d", e, last, lines)
 			}
 			last = e.Line
-			if !e.Time.IsZero() && (e.Time.Year() < 1970 || e.Time.Year() > 9999) {
+			if !e.Time.IsZero() && (e.Time.Year() < 2000 || e.Time.Year() > 2100) {
 				t.Fatalf("%+v", e)
 			}
 		}

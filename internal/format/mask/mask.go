@@ -1,8 +1,10 @@
-// Package mask takes secrets out of command lines where they are read, so that
-// no fact, report or log ever holds one. It knows how common programs take a
-// password (mysql(1), redis-cli, curl(1), sshpass(1), pg), how keys of clouds
-// look, and where URLs carry credentials. What it leaves readable is what an
-// operator must see: programs, hosts, paths, wallets and pools.
+// Package mask hides secrets in command lines: passwords given to clients,
+// credentials in URLs, authorization headers, API tokens. What it hides becomes
+// "***". It errs on the side of hiding, except that what an investigation needs
+// stays: programs, hosts, paths, URLs, the user of a URL (a miner's wallet).
+//
+// There is no format behind this: the options are those of the programs' man
+// pages, the token prefixes those that their issuers document.
 package mask
 
 import (
@@ -14,25 +16,20 @@ import (
 // Hidden stands where a secret was.
 const Hidden = "***"
 
-// replacements are applied in order to a whole line. Each keeps its first group
-// and hides the rest.
-var replacements = []*regexp.Regexp{
-	regexp.MustCompile(`(?i)(--?(?:password|passwd|passphrase|pass|secret|token|api-?key|access-?key|requirepass|masterauth)[= ]+)("[^"]*"|'[^']*'|[^\s"';|&]+)`),
-	regexp.MustCompile(`(?i)(\b(?:requirepass|masterauth|redisauth)[ =]+)("[^"]*"|'[^']*'|[^\s"';|&]+)`),
-	regexp.MustCompile(`(?i)(\b[a-z0-9_]*(?:password|passwd|secret|token|api_?key|access_?key|_pwd|_pass)=)("[^"]*"|'[^']*'|[^\s"';|&]+)`),
-	regexp.MustCompile(`(\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump|xtrabackup|mysqlimport)\b[^|;&]*?\s-p)([^\s"';|&]+)`),
-	regexp.MustCompile(`(\bredis-cli\b[^|;&]*?\s-a\s+)("[^"]*"|'[^']*'|[^\s"';|&]+)`),
-	regexp.MustCompile(`(\bsshpass\s+-p\s*)("[^"]*"|'[^']*'|[^\s"';|&]+)`),
-	regexp.MustCompile(`(\bcurl\b[^|;&]*?\s(?:-u|--user)[ =]?[^\s:"']+:)([^\s"';|&]+)`),
-	regexp.MustCompile(`(?i)(\bauthorization:\s*(?:basic|bearer|token)\s+)([^\s"']+)`),
-	regexp.MustCompile(`([a-z][a-z0-9+.-]*://[^\s/:@"']*:)([^\s/@"']+)(@)`),
-	regexp.MustCompile(`(\b(?:AKIA|ASIA|LTAI|ghp_|glpat-|xox[bp]-))([A-Za-z0-9_-]{8,})`),
+// Text masks a command line, a line of a script or any other text. Masking
+// twice gives the same as once. Time is linear.
+func Text(s string) string {
+	if s = programs(s); mayHold(s) {
+		return patterns(s)
+	}
+	return s
 }
 
-// hints are parts of which every masked text holds one: almost no argument
-// does, and there are thousands on a host.
-var hints = []string{"pass", "secret", "token", "key", "pwd", "auth", "@", " -p", "-a", " -u", "--user",
-	"akia", "asia", "ltai", "ghp_", "glpat-", "xoxb-", "xoxp-"}
+// hints are parts of which every text that patterns would change holds one:
+// almost no argument does, and there are thousands on a host.
+var hints = []string{"pass", "secret", "token", "key", "pwd", "auth", "@", "sudo", "kinit", "cryptsetup", "docker", "cookie", "credential", "identified",
+	"sig", "akia", "asia", "akid", "ltai", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat-", "xox",
+	"sk-", "npm_", "hf_", "dckr_", "hvs.", "eyj"}
 
 func mayHold(s string) bool {
 	s = strings.ToLower(s)
@@ -44,62 +41,149 @@ func mayHold(s string) bool {
 	return false
 }
 
-// Text masks a command line or a line of a history. It is idempotent.
-func Text(s string) string {
-	if !mayHold(s) {
-		return s
-	}
-	for _, re := range replacements {
-		s = re.ReplaceAllStringFunc(s, func(m string) string {
-			g := re.FindStringSubmatch(m)
-			tail := ""
-			if len(g) > 3 {
-				tail = g[3]
-			}
-			return g[1] + Hidden + tail
-		})
-	}
-	return s
-}
-
-// takesValue are options after which the next argument is a secret, by
-// program; "" is any program.
-var takesValue = map[string][]string{
-	"":           {"--password", "--passwd", "--pass", "--secret", "--token", "--requirepass", "--masterauth", "--api-key", "--access-key", "--secret-key"},
-	"redis-cli":  {"-a"},
-	"sshpass":    {"-p"},
-	"ldapsearch": {"-w"},
-}
-
-var joined = regexp.MustCompile(`^(mysql|mariadb|xtrabackup)`)
-
-// Argv masks the arguments of a process. The slice is changed and returned.
+// Argv masks the arguments of one process and gives them back in a new slice;
+// argv[0] says which program's options they are.
 func Argv(argv []string) []string {
 	if len(argv) == 0 {
-		return argv
+		return nil
 	}
-	prog := path.Base(argv[0])
-	for i := 1; i < len(argv); i++ {
-		a := argv[i]
-		switch {
-		case secretFollows(prog, argv[i-1]) && !strings.HasPrefix(a, "--"):
-			argv[i] = Hidden
-		case joined.MatchString(prog) && strings.HasPrefix(a, "-p") && len(a) > 2:
-			argv[i] = "-p" + Hidden
+	out := make([]string, len(argv))
+	m := masker{}
+	for i, a := range argv {
+		switch masked, hit := m.word(a); {
+		case hit:
+			out[i] = masked
+		case strings.ContainsAny(a, " \t\n;|&"):
+			out[i] = Text(a) // code of sh -c, a title set by the program
+		case mayHold(a):
+			out[i] = patterns(a)
 		default:
-			argv[i] = Text(a)
+			out[i] = a
 		}
 	}
-	return argv
+	return out
 }
 
-func secretFollows(prog, option string) bool {
-	for _, p := range []string{"", prog} {
-		for _, o := range takesValue[p] {
-			if o == option {
-				return true
-			}
+// masker goes through the words of one command.
+type masker struct {
+	rule  *rule
+	known bool // rule is set: a later word is no program
+	next  int  // so many of the words that follow are secrets
+}
+
+// rule says which arguments of a program are secrets.
+type rule struct {
+	attached string         // short options with the secret in the same word
+	next     []string       // options with the secret in the next word
+	pair     []string       // options with user:secret in the next word
+	words    map[string]int // so many secrets follow the word
+	after    *rule          // once its word "login" was seen
+}
+
+var (
+	mysql = &rule{attached: "p"}
+	login = &rule{after: &rule{next: []string{"-p"}}}
+)
+
+// rules by program. A program named here is looked for anywhere in a command,
+// since sudo, timeout and their like stand before it.
+var rules = map[string]*rule{
+	"mysql": mysql, "mysqldump": mysql, "mysqladmin": mysql, "mysqlimport": mysql, "mysqlbinlog": mysql, "mysqlslap": mysql,
+	"mysqlcheck": mysql, "mysqlsh": mysql, "mysqlpump": mysql, "mariadb": mysql, "mariadb-dump": mysql, "mariadb-admin": mysql,
+	"xtrabackup": mysql, "mariabackup": mysql, "innobackupex": mysql, "mydumper": {attached: "p", next: []string{"-p"}},
+	"redis-cli": {next: []string{"-a", "--pass"}, words: map[string]int{"auth": 2}},
+	"sshpass":   {attached: "p", next: []string{"-p"}},
+	"curl":      {pair: []string{"-u", "--user", "-U", "--proxy-user"}},
+	"mongo":     {next: []string{"-p"}}, "mongosh": {next: []string{"-p"}},
+	"mongodump": {next: []string{"-p"}}, "mongorestore": {next: []string{"-p"}}, "mongoexport": {next: []string{"-p"}},
+	"ldapsearch": {next: []string{"-w"}, attached: "w"}, "ldapmodify": {next: []string{"-w"}}, "ldapadd": {next: []string{"-w"}},
+	"docker": login, "podman": login, "helm": login, "az": login,
+	"zip": {next: []string{"-P"}}, "unzip": {next: []string{"-P"}, attached: "P"}, "7z": {attached: "p"}, "7za": {attached: "p"},
+	"useradd": {next: []string{"-p"}}, "usermod": {next: []string{"-p"}}, "openssl": {next: []string{"-k", "-K", "-passin", "-passout", "-pass"}},
+	"smbclient": {pair: []string{"-U"}}, "ipmitool": {next: []string{"-P"}},
+	"rdesktop": {next: []string{"-p"}}, "sqlcmd": {next: []string{"-P"}}, "bcp": {next: []string{"-P"}},
+	"nmcli": {words: map[string]int{"password": 1}},
+}
+
+// long options whose value is a secret, for every program: --db-password,
+// --api_key …
+var longSecret = regexp.MustCompile(`(?i)^--?[\w.-]*?(password|passwd|passphrase|passwort|secret|token|api[-_.]?key|access[-_.]?key|secret[-_.]?key|auth[-_.]?key|requirepass|masterauth|masteruser-pass)$`)
+
+// notSecret: options that only look like one of those.
+var notSecret = regexp.MustCompile(`(?i)(-file|-stdin|-fd|-from|no-password|no-passwd)$|^--?(no-|ask-|skip-)`)
+
+func secretOption(name string) bool {
+	return strings.HasPrefix(name, "-") && (name == "--pass" || longSecret.MatchString(name)) && !notSecret.MatchString(name)
+}
+
+// word masks one word; hit is false when it has no secret of its program.
+func (m *masker) word(w string) (masked string, hit bool) {
+	if m.next > 0 {
+		m.next--
+		return Hidden, true
+	}
+	if !m.known && !strings.HasPrefix(w, "-") {
+		m.rule = rules[path.Base(w)]
+		m.known = m.rule != nil
+		return w, false
+	}
+	if name, value, ok := strings.Cut(w, "="); ok && value != "" && secretOption(name) {
+		return name + "=" + Hidden, true
+	}
+	if secretOption(w) {
+		m.next = 1
+		return w, false
+	}
+	if m.rule == nil {
+		return w, false
+	}
+	return m.ofProgram(w)
+}
+
+func (m *masker) ofProgram(w string) (string, bool) {
+	r := m.rule
+	if r.after != nil && w == "login" {
+		m.rule = r.after
+		return w, false
+	}
+	for _, o := range r.next {
+		if w == o {
+			m.next = 1
+			return w, false
 		}
 	}
-	return false
+	for _, o := range r.pair {
+		if w == o {
+			m.rule = &rule{next: r.next, pair: r.pair, attached: r.attached, words: map[string]int{pairNext: 1}}
+			return w, false
+		}
+	}
+	if r.words[pairNext] > 0 {
+		m.rule = &rule{next: r.next, pair: r.pair, attached: r.attached}
+		return pair(w)
+	}
+	if len(w) > 2 && w[0] == '-' && strings.IndexByte(r.attached, w[1]) >= 0 {
+		return w[:2] + Hidden, true
+	}
+	for _, o := range r.pair {
+		if len(o) == 2 && strings.HasPrefix(w, o) {
+			s, hit := pair(w[2:])
+			return o + s, hit
+		}
+	}
+	if n := r.words[strings.ToLower(w)]; n > 0 {
+		m.next = n
+	}
+	return w, false
+}
+
+// pairNext is the word of a rule that says that the next one is user:secret.
+const pairNext = "\x00pair"
+
+func pair(w string) (string, bool) {
+	i := strings.IndexAny(w, ":%")
+	if i < 0 || i+1 == len(w) {
+		return w, false
+	}
+	return w[:i+1] + Hidden, true
 }
