@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -35,15 +36,25 @@ func Load(lang string) *Catalogue {
 	if lang != Chinese {
 		lang = English
 	}
-	c := &Catalogue{lang: lang, text: map[string]string{}}
+	return &Catalogue{lang: lang, text: maps.Clone(general[lang]())}
+}
+
+// general are the embedded messages of each language, read once.
+var general = map[string]func() map[string]string{
+	English: sync.OnceValue(func() map[string]string { return read(English) }),
+	Chinese: sync.OnceValue(func() map[string]string { return read(Chinese) }),
+}
+
+func read(lang string) map[string]string {
+	text := map[string]string{}
 	b, err := files.ReadFile("messages/" + lang + ".yaml")
 	if err == nil {
-		err = yaml.Unmarshal(b, &c.text)
+		err = yaml.Unmarshal(b, &text)
 	}
 	if err != nil {
 		panic("i18n: embedded messages: " + err.Error()) // a test reads them
 	}
-	return c
+	return text
 }
 
 // Lang is the language, "en" or "zh-CN".
