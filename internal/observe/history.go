@@ -47,11 +47,12 @@ func seeHistory(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part,
 				return p, ctx.Err()
 			}
 			f := host.Join(h, name)
-			if i, err := v.Stat(f); err != nil || seen[i.ID] || i.Type == "device" {
-				continue // a link to /dev/null is an owner's choice; a missing file is none
-			} else {
-				seen[i.ID] = true
+			i, err := v.Stat(f)
+			p.gap(f, err)
+			if err != nil || seen[i.ID] || i.Type == "device" {
+				continue // a link to /dev/null is an owner's choice
 			}
+			seen[i.ID] = true
 			p.history(v, f, homes[h])
 		}
 	}

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"path"
@@ -177,8 +178,9 @@ func isTitle(a string) bool {
 func (r *redisLook) addresses(s *redisServer) []string {
 	if len(s.sockets) == 0 && s.argv["port"] != "" {
 		port, _ := strconv.Atoi(s.argv["port"])
+		ns := cmp.Or(s.process.NetNS, r.netns)
 		for _, x := range r.in.Socket {
-			if x.State == "LISTEN" && x.Port == port && x.NetNS == s.process.NetNS && x.UID == s.process.UID {
+			if x.State == "LISTEN" && x.Port == port && (ns == 0 || x.NetNS == ns) && x.UID == s.process.UID {
 				s.sockets = append(s.sockets, x)
 			}
 		}

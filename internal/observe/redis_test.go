@@ -114,6 +114,19 @@ func TestRedisThatDoesNotTell(t *testing.T) {
 	}
 }
 
+// Without root the descriptors of a server cannot be seen: its title names the
+// port.
+func TestRedisByItsTitle(t *testing.T) {
+	base := redisBase()
+	for i := range base.Process {
+		base.Process[i].Sockets, base.Process[i].NetNS, base.Process[i].Exe = nil, 0, ""
+	}
+	s, _ := lookAt(t, "redis-seed", base, redis)
+	if x := s.Service[0]; x.Auth != "none" || x.AuthBy != "asked" || !cmp.Equal(x.Ports, []int{6380}) {
+		t.Errorf("%+v", x)
+	}
+}
+
 // stuck takes connections and never answers, as a server in a script.
 type stuck struct{ host.Kernel }
 

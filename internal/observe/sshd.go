@@ -161,9 +161,15 @@ func (p *Part) sshd(v *View, in *fact.Snapshot, d sshDaemon, shipped map[string]
 	if err == nil {
 		main.Directives = append(main.Directives, sshdconfig.Parse(b)...)
 	}
+	before := len(p.Gaps)
 	set, blocks := sshdconfig.Effective(main, func(pattern string) []sshdconfig.Source { return p.includedSSHD(v, pattern) })
 	s.Settings = sshSettings(set, blocks, d, shipped, err == nil)
-	if err == nil {
+	if len(p.Gaps) > before {
+		// What was not read may set anything that nothing else sets.
+		s.Gaps = append(s.Gaps, "include")
+		s.Settings = slices.DeleteFunc(s.Settings, func(x fact.Setting) bool { return x.From == "default" })
+	}
+	if len(s.Gaps) == 0 {
 		s.Auth, s.AuthBy = sshAuth(s), "config"
 	}
 	if d.process != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"demine/internal/fact"
+	"demine/internal/host/fixture"
 )
 
 func sshdSettings(s fact.Service, names ...string) []string {
@@ -62,7 +63,17 @@ func TestSSHDUnread(t *testing.T) {
 	if x.Auth != "unknown" || len(x.Settings) != 0 || !cmp.Equal(x.Gaps, []string{"config"}) {
 		t.Errorf("%+v", x)
 	}
-	s, c := lookAt(t, "rc-alpine", fact.Snapshot{}, sshd)
+	h, err := fixture.Parse([]byte("-- /etc/ssh/sshd_config --\nInclude /etc/ssh/sshd_config.d/*\nPermitRootLogin yes\n" +
+		"-- /etc/ssh/sshd_config.d/x error=permission --\nPasswordAuthentication no\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, c := lookAtHost(t, h, fact.Snapshot{}, sshd)
+	x = s.Service[0]
+	if x.Auth != "unknown" || len(x.Settings) != 1 || !cmp.Equal(x.Gaps, []string{"include"}) || c.State != fact.Partial {
+		t.Errorf("%+v %+v", x, c)
+	}
+	s, c = lookAt(t, "rc-alpine", fact.Snapshot{}, sshd)
 	if c.State != fact.Absent {
 		t.Errorf("%+v %+v", c, s.Service)
 	}
