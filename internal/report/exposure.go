@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"demine/internal/explain"
 	"demine/internal/relate"
@@ -15,19 +16,23 @@ func Exposure(w io.Writer, s *explain.Scan, o Options) error {
 	p := newPrinter(s, o)
 	p.hang("", p.say("exposure.head", "host", s.Host.Name, "time", s.Taken), 0)
 	p.blank()
-	var shut []*relate.Exposure
+	var shut, apart []*relate.Exposure
 	rows := [][]string{p.exposureHead()}
 	var open []*relate.Exposure
 	all := widest(s.Exposure)
 	for i := range all {
-		if e := &all[i]; e.From == "local" || e.From == "nobody" {
+		switch e := &all[i]; {
+		case e.From == "local" || e.From == "nobody":
 			shut = append(shut, e)
-		} else {
+		case e.Why == "namespace":
+			apart = append(apart, e)
+		default:
 			open, rows = append(open, e), append(rows, p.exposureRow(e))
 		}
 	}
 	p.exposureRows(open, rows)
-	p.shut(shut)
+	p.inShort("exposure.apart", apart)
+	p.inShort("exposure.shut", shut)
 	p.blank()
 	p.bullet("-", p.say("exposure.cloud"), 0)
 	p.row(p.say("label.unseen"), p.unseen(), 4)
@@ -105,18 +110,21 @@ func (p *printer) because(e *relate.Exposure) {
 	}
 }
 
-func (p *printer) shut(es []*relate.Exposure) {
+// inShort names listeners of which there is nothing more to say.
+func (p *printer) inShort(head string, es []*relate.Exposure) {
 	if len(es) == 0 {
 		return
 	}
+	const most = 12
 	var names []string
-	for i, e := range es {
-		if i == 8 {
-			names = append(names, p.say("list.more", "n", len(es)-i))
-			break
+	for _, e := range es {
+		if name := p.host(e.Listener + " " + e.Service); !slices.Contains(names, name) {
+			names = append(names, name)
 		}
-		names = append(names, p.host(e.Listener+" "+e.Service))
 	}
-	p.heading(p.say("exposure.shut"))
+	if n := len(names); n > most {
+		names = append(names[:most], p.say("list.more", "n", n-most))
+	}
+	p.heading(p.say(head))
 	p.hang("  ", join(p.say("item.sep"), names...), 0)
 }

@@ -80,8 +80,8 @@ func (p *printer) story() string {
 	if story == "" {
 		story = p.title(in)
 	}
-	if len(in.Impact) > 0 && in.Impact[0].Waits >= 1 {
-		story += p.say("verdict.hurts", "name", in.Impact[0].Name, "waits", in.Impact[0].Waits)
+	if hurt := suffering(in.Impact); len(hurt) > 0 {
+		story += p.say("verdict.hurts", "name", hurt[0].Name, "waits", hurt[0].Waits)
 	}
 	return story
 }
@@ -237,14 +237,28 @@ func (p *printer) when(sc *relate.Schedule) string {
 	return join(p.sep(), parts...)
 }
 
-// impactRow names the business processes that wait for a CPU.
+// suffering gives the business processes that wait for a CPU: those with
+// clients first, who feel it.
+func suffering(all []explain.Impact) []explain.Impact {
+	const felt = 5 // percent
+	var with, without []explain.Impact
+	for _, m := range all {
+		switch {
+		case m.Waits < felt:
+		case m.Peers > 0:
+			with = append(with, m)
+		default:
+			without = append(without, m)
+		}
+	}
+	return append(with, without...)
+}
+
 func (p *printer) impactRow(all []explain.Impact) []row {
+	all = suffering(all)
 	var parts []string
 	for i, m := range all {
-		if m.Waits < 5 {
-			continue
-		}
-		if len(parts) == 3 {
+		if i == 3 {
 			parts = append(parts, p.say("list.more", "n", len(all)-i))
 			break
 		}
