@@ -17,6 +17,16 @@ func Live() *Host {
 	return &Host{Name: "live", Files: liveFiles{}, Kernel: liveKernel{}, Now: time.Now, Wait: wait}
 }
 
+// bootTime is to the millisecond; btime of /proc/stat is cut to a second, and
+// start times are told from schedules by seconds.
+func bootTime() time.Time {
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+		return time.Time{}
+	}
+	return time.Now().Add(-time.Duration(up.Nano())).Round(time.Millisecond)
+}
+
 func wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -36,13 +46,14 @@ func (liveKernel) Identity() (fact.HostInfo, error) {
 		return fact.HostInfo{}, err
 	}
 	return fact.HostInfo{
-		Name:   unix.ByteSliceToString(u.Nodename[:]),
-		Kernel: unix.ByteSliceToString(u.Release[:]),
-		Arch:   unix.ByteSliceToString(u.Machine[:]),
-		Root:   "/",
-		CPUs:   runtime.NumCPU(),
-		UID:    os.Geteuid(),
-		Self:   os.Getpid(),
+		BootTime: bootTime(),
+		Name:     unix.ByteSliceToString(u.Nodename[:]),
+		Kernel:   unix.ByteSliceToString(u.Release[:]),
+		Arch:     unix.ByteSliceToString(u.Machine[:]),
+		Root:     "/",
+		CPUs:     runtime.NumCPU(),
+		UID:      os.Geteuid(),
+		Self:     os.Getpid(),
 	}, nil
 }
 

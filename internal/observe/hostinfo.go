@@ -32,7 +32,7 @@ func seeHost(_ context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, erro
 	}
 	b, _, err := v.ReadFile("/proc/stat", 4<<20)
 	p.gap("/proc/stat", err)
-	if st := proc.CPUStat(b); st.Boot != 0 {
+	if st := proc.CPUStat(b); st.Boot != 0 && h.BootTime.IsZero() {
 		h.BootTime = time.Unix(st.Boot, 0)
 	}
 	zone(v, &h, in.Taken)

@@ -13,6 +13,11 @@ import (
 // 10 ms ticks, and short enough for an outage.
 const sample = 300 * time.Millisecond
 
+// leastDemand is the share of the sample, in percent of one CPU, that a process
+// must want a CPU for its waiting to mean anything: an idle server that woke up
+// once and waited did not suffer.
+const leastDemand = 2
+
 // use is what a process had used and waited for at one moment.
 type use struct {
 	ticks     uint64
@@ -117,8 +122,7 @@ func withUse(p fact.Process, a, b *use, took time.Duration) fact.Process {
 	if run, wait := sub(b.run, a.run), sub(b.wait, a.wait); b.run > 0 {
 		p.CPUNow = percent(run) // nanoseconds tell more than ticks
 		p.WaitNow = percent(wait)
-		p.BusyNow = 0
-		if run+wait > 0 {
+		if percent(run+wait) >= leastDemand {
 			p.BusyNow = 100 * float64(wait) / float64(run+wait)
 		}
 	}

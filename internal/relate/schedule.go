@@ -104,11 +104,9 @@ func (x *Index) startsOf(a *fact.Autostart, s crontab.Schedule) []Start {
 		if p.Kernel || p.Started.IsZero() || p.PID == x.S.Host.Self {
 			continue
 		}
-		tick := s.Prev(p.Started.In(x.Now.Location()))
-		// Start times are whole ticks of 10 ms counted from a boot time in whole seconds.
-		if tick.IsZero() {
-			tick = s.Prev(p.Started.Add(time.Second).In(x.Now.Location()))
-		}
+		// A start time counts from the boot time, which a stored snapshot or an old
+		// kernel may only know to the second.
+		tick := s.Prev(p.Started.Add(time.Second).In(x.Now.Location()))
 		after := p.Started.Sub(tick)
 		if tick.IsZero() || after > tickSlack {
 			continue
