@@ -184,7 +184,7 @@ func TestParseBig(t *testing.T) {
 		} {
 			start := time.Now()
 			f := Parse(in, Options{Dialect: d})
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("%v, %s: took %v", d, name, took)
 			}
 			if len(f.Bad) > maxBad || len(f.Jobs) > maxJobs {
@@ -206,6 +206,7 @@ func FuzzParse(f *testing.F) {
 	for _, c := range files {
 		f.Add([]byte(c.in), int(c.o.Dialect), c.o.System)
 	}
+	f.Add([]byte("1\xe0 *\t* * *\vx y\n"), 0, false)
 	f.Fuzz(func(t *testing.T, b []byte, d int, system bool) {
 		o := Options{Dialect: Dialect(uint(d) % 3), System: system}
 		got := Parse(b, o)

@@ -71,7 +71,7 @@ func ParseSchedule(text string) (Schedule, error) { return ParseScheduleAs(text,
 // ParseScheduleAs reads five fields or an @word by the rules of d. The error
 // says which field is wrong.
 func ParseScheduleAs(text string, d Dialect) (Schedule, error) {
-	f := strings.Fields(text)
+	f := strings.FieldsFunc(text, isBlank)
 	if len(f) == 1 && strings.HasPrefix(f[0], "@") {
 		if s, ok := nick(f[0][1:]); ok {
 			return s, nil
@@ -103,9 +103,11 @@ func ParseScheduleAs(text string, d Dialect) (Schedule, error) {
 func (s Schedule) String() string { return s.text }
 
 func scheduleText(b []byte) string {
-	words := bytes.FieldsFunc(b[:min(len(b), 1000)], func(r rune) bool { return r == ' ' || r == '\t' })
-	return fact.Text(bytes.Join(words, []byte{' '}))
+	return fact.Text(bytes.Join(bytes.FieldsFunc(b[:min(len(b), 1000)], isBlank), []byte{' '}))
 }
+
+// isBlank: what parts fields; other white space is junk in them.
+func isBlank(r rune) bool { return r == ' ' || r == '\t' }
 
 // never reports that no minute of any year can match.
 func (s Schedule) never() bool {

@@ -57,7 +57,7 @@ func TestBig(t *testing.T) {
 	if len(got) != 1 || len(got[0].Text) > maxText {
 		t.Errorf("continued: %d entries", len(got))
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("took %v", took)
 	}
 }

@@ -257,7 +257,7 @@ func TestHostile(t *testing.T) {
 	} {
 		start := time.Now()
 		Parse(strings.Repeat(s, (1<<20)/len(s)))
-		if took := time.Since(start); took > 3*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%q repeated: %v", s, took)
 		}
 	}
