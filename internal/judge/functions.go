@@ -18,7 +18,7 @@ func functions(x *relate.Index, t *tracker) map[string]any {
 		"process": f.process, "sockets": f.sockets, "image": f.image, "file": f.file,
 		"packaged": f.packaged, "miner_code": f.minerCode, "uninstalled": uninstalled,
 		"schedule": f.schedule, "started": f.started, "starter": f.starter, "targets": f.targets,
-		"service": f.service, "setting": f.setting, "exposures": f.exposures, "business": f.business,
+		"service": f.service, "setting": f.setting, "transient": transient, "exposures": f.exposures, "business": f.business,
 		"used_before": f.usedBefore, "opens_port": relate.OpensPort,
 		"within": within, "base": base, "text": text,
 	}
@@ -174,9 +174,17 @@ func within(a, b time.Time, seconds int) bool {
 	return !a.IsZero() && !b.IsZero() && a.Sub(b).Abs() <= time.Duration(seconds)*time.Second
 }
 
+// transient: a unit that somebody started with systemd-run: it is gone with the
+// process, and starts nothing by itself. Timers do.
+func transient(a *fact.Autostart) bool {
+	return a.Kind == "unit" && strings.HasPrefix(string(a.Origin.Path), "/run/systemd/transient/")
+}
+
 // text is the bytes of a Path or Ref as the engine's operators want them.
 func text(v any) string {
 	switch v := v.(type) {
+	case string:
+		return v
 	case fact.Path:
 		return string(v)
 	case fact.Ref:

@@ -119,11 +119,10 @@ func (r *imageReader) read(p *fact.Process) (fact.File, error) {
 
 // known takes over what another observer found out about the file.
 func (r *imageReader) known(p *fact.Process) fact.File {
-	name := p.Exe
-	if p.ExeDeleted {
-		name += " (deleted)"
+	ref := fact.FileRef(p.Exe)
+	if at, err := r.v.Stat(p.Exe); err != nil || at.ID != p.ExeID || p.ExeDeleted || p.Container != "" {
+		ref = imageRef(p) // the path leads to another file, or to none
 	}
-	ref := fact.FileRef(name)
 	for _, f := range r.files {
 		if f.Ref == ref {
 			return *f

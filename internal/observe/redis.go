@@ -64,7 +64,7 @@ func seeRedis(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, e
 }
 
 var (
-	redisName = regexp.MustCompile(`^(redis|valkey|keydb)[0-9]*-server`)
+	redisName = regexp.MustCompile(`^(redis|valkey|keydb)[0-9]*-server(-?[0-9.]+)?$`)
 	// Debian's server is a link to this one.
 	redisCheck = regexp.MustCompile(`^(redis|valkey|keydb)[0-9]*-check-(rdb|aof)$`)
 )
