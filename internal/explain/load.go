@@ -31,11 +31,6 @@ func loadCause(x *relate.Index, implants map[fact.Ref]bool) LoadCause {
 	mined, largest, seen := topProcesses(x, implants, &c)
 	used := l.User + l.System + l.IRQ
 	hidden := used - l.Brief - seen/float64(c.CPUs)
-	if x.S.Host.PIDSpace == "nested" {
-		// /proc/stat is the machine's, the processes are only this namespace's:
-		// what is not seen here cannot be told from what is somebody else's.
-		used, hidden = seen/float64(c.CPUs)+l.Brief, 0
-	}
 	for _, o := range []struct {
 		what  string
 		share float64

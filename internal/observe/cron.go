@@ -170,9 +170,11 @@ func (c *cronLook) table(t cronTable) {
 	}
 	mark, entries := dump(b)
 	texts := map[string]bool{}
-	for _, j := range f.Jobs {
+	for n, j := range f.Jobs {
 		a := base
-		a.RDB = withKey(mark, entries, j.Text)
+		if a.RDB = mark; n < maxTraced {
+			a.RDB = withKey(mark, entries, j.Text)
+		}
 		c.job(a, j, texts)
 	}
 	c.packed(base, mark, entries, o, texts)
@@ -191,6 +193,10 @@ func dump(b []byte) (*fact.RDBMark, []rdb.Entry) {
 // maxDumped bounds the values of a dump that are looked at: a planted one has
 // a few, the owner's dataset may have millions.
 const maxDumped = 10_000
+
+// maxTraced bounds the jobs of a dump whose key is looked for: a hostile file
+// with very many of both would hold up the look.
+const maxTraced = 20
 
 // withKey names the key whose value holds a text.
 func withKey(m *fact.RDBMark, entries []rdb.Entry, text string) *fact.RDBMark {

@@ -50,7 +50,7 @@ func reach(rulesets []fact.Ruleset, proto string, local netip.Addr, port int, v6
 	if local.Unmap().IsLoopback() {
 		return Reach{From: "nobody", Why: "loopback"}
 	}
-	p := packet{proto: proto, local: local.Unmap(), port: port, v6: v6}
+	p := packet{proto: proto, local: local.Unmap(), port: port, v6: v6, outside: outside(v6), effort: &effort{sources: map[*fact.Rule]sources{}}}
 	bases, rules := p.bases(rulesets)
 	if rules == 0 && !slices.ContainsFunc(bases, func(b base) bool { return b.chain.Policy == "drop" }) {
 		return Reach{From: "anywhere", Why: "no-rules"}
@@ -118,6 +118,8 @@ type packet struct {
 	local        netip.Addr
 	port, sport  int
 	v6           bool
+	outside      sources
+	effort       *effort
 }
 
 // base is a base chain and the chains that it can jump to, with only the rules

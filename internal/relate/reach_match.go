@@ -18,7 +18,13 @@ func (w *walk) match(r *fact.Rule) (set sources, sure, yes bool) {
 	if state == no || dst == no || words == no {
 		return nil, false, false
 	}
-	return sourcesOf(r, w.all, w.v6), state == sureYes && dst == sureYes && words == sureYes, true
+	set, ok := w.effort.sources[r]
+	if !ok {
+		set = sourcesOf(r, w.all, w.v6)
+		w.effort.sources[r] = set
+		w.effort.steps += len(set)
+	}
+	return set, state == sureYes && dst == sureYes && words == sureYes, true
 }
 
 // truth has three values.
@@ -134,12 +140,13 @@ func synMatches(mask, want string) bool {
 	return syn && want == "SYN" || !syn && (want == "NONE" || len(c) == 0)
 }
 
-// rate judges limits for somebody who comes once: what stops the excess does
-// not stop him, and what stops those who came too often does not either.
+// rate judges limits for somebody who comes once and is on no list: what stops
+// the excess does not stop him, and what stops those who came too often or are
+// listed does not either.
 func rate(word, verdict string) truth {
 	stops := verdict == "drop" || verdict == "reject"
 	switch word {
-	case "limit over", "hashlimit above", "connlimit above", "recent update", "recent rcheck", "recent remove":
+	case "listed", "limit over", "hashlimit above", "connlimit above", "recent update", "recent rcheck", "recent remove":
 		if stops {
 			return no
 		}

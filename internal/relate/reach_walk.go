@@ -16,7 +16,6 @@ type walk struct {
 	state   string // new, untracked, or unsure: both are possible
 	all     sources
 	base    *base
-	steps   int
 	accept  []event // by the base chain that is walked
 	drop    []event
 	nat     []event
@@ -33,12 +32,19 @@ type event struct {
 }
 
 const (
-	maxSteps = 500_000
+	maxSteps = 1_000_000 // of all walks for one listener
 	maxDepth = 32
 )
 
+// effort is shared by the walks for one listener: how many steps they took, and
+// the sources of each rule, which are the same for all of them.
+type effort struct {
+	steps   int
+	sources map[*fact.Rule]sources
+}
+
 func (p packet) walk(bases []base) Reach {
-	w := &walk{packet: p, state: "new", all: outside(p.v6)}
+	w := &walk{packet: p, state: "new", all: p.outside}
 	here := w.all
 	var accepted []event
 	for i := range bases {
@@ -83,7 +89,7 @@ func (w *walk) chain(name string, here sources, depth int) (back sources) {
 		if len(here) == 0 {
 			return back
 		}
-		if w.steps++; w.steps > maxSteps {
+		if w.effort.steps++; w.effort.steps > maxSteps {
 			w.complex = true
 			return back.union(here)
 		}

@@ -39,13 +39,22 @@ func (x *Index) schedules() []Schedule {
 		if a.Kind != "cron" || a.Schedule == "" {
 			continue
 		}
-		s, err := crontab.ParseSchedule(a.Schedule)
+		s, err := crontab.ParseScheduleAs(a.Schedule, dialect(a.Dialect))
 		if err != nil {
 			continue // the observer has reported the line
 		}
 		out = append(out, x.schedule(a, s))
 	}
 	return out
+}
+
+func dialect(name string) crontab.Dialect {
+	for _, d := range []crontab.Dialect{crontab.Debian, crontab.Busybox} {
+		if d.String() == name {
+			return d
+		}
+	}
+	return crontab.Cronie
 }
 
 func (x *Index) schedule(a *fact.Autostart, s crontab.Schedule) Schedule {
