@@ -77,7 +77,8 @@ func New(h *host.Host, log *slog.Logger) (*Agent, error) {
 func (a *Agent) Rules() []*judge.Rule { return a.rules }
 
 // The waves of a look: first what proves a miner at once, then everything
-// that is cheap, then what the facts point at.
+// that is cheap, then what the facts point at, last the programs that nobody
+// answers for.
 var waves = []struct {
 	name      string
 	observers func(*observe.Observer) bool
@@ -88,7 +89,8 @@ var waves = []struct {
 	{"host", func(o *observe.Observer) bool {
 		return !named("host", "account", "process", "image", "file", "package")(o)
 	}, 0},
-	{"files", named("file", "package", "image"), math.MaxInt},
+	{"files", named("file", "package"), 0},
+	{"images", named("image"), math.MaxInt},
 }
 
 func named(names ...string) func(*observe.Observer) bool {
