@@ -415,7 +415,8 @@ func bare(c fact.Chain) fact.Chain {
 		r := &c.Rules[i]
 		r.Handle, r.Origin, r.Packets, r.Bytes = 0, fact.Origin{}, 0, 0
 		r.Unknown = slices.Sorted(slices.Values(r.Unknown))
-		if strings.Contains(r.Text, "{") || strings.Contains(r.Text, "nfproto") { // sets have an order of their own; nft shows the family also where another word says it
+		r.Text = strings.NewReplacer("meta nfproto ipv4 ", "", "meta nfproto ipv6 ", "").Replace(r.Text) // nft shows it also where another word says it
+		if strings.Contains(r.Text, "{") {                                                               // nft lists a set in its own order
 			r.Text = ""
 		}
 	}

@@ -18,11 +18,19 @@ import (
 // MaxRules is the number of rules read from one text; the rest is left out.
 const MaxRules = 100_000
 
+// Caps of what is not in ordinary files: tables, chains, and rules that are put
+// in front of others.
+const (
+	maxTables  = 64
+	maxChains  = 20_000
+	maxInserts = 2000
+)
+
 // Parse reads a text, of IPv4 ("ip") or IPv6 ("ip6"), as one ruleset a table. path is where it
 // was found: it becomes Persisted and the Origin of every rule. A line that adds
 // a rule always gives a rule: what is not understood of it is in Unknown.
 func Parse(b []byte, family string, path fact.Path) []fact.Ruleset {
-	p := parser{family: family, path: path, backend: backend(b)}
+	p := parser{family: family, path: path, backend: backend(b), chains: map[[2]string]int{}}
 	line := 0
 	for l := range strings.Lines(fact.Text(b)) {
 		line++
@@ -46,7 +54,8 @@ type parser struct {
 	family, backend string
 	path            fact.Path
 	sets            []fact.Ruleset
-	rules           int
+	rules, inserts  int
+	chains          map[[2]string]int // table and name → place in the table
 }
 
 func (p *parser) line(s string, n int) {
@@ -69,6 +78,9 @@ func (p *parser) table(name string) {
 		p.sets = append(slices.Delete(p.sets, i, i+1), r)
 		return
 	}
+	if len(p.sets) >= maxTables {
+		return // the rules below stay with the last one
+	}
 	p.sets = append(p.sets, fact.Ruleset{Ref: fact.RulesetRef(p.backend, p.family, name, p.path), Backend: p.backend,
 		Family: p.family, Table: name, Persisted: p.path})
 }
@@ -79,11 +91,16 @@ func (p *parser) chain(name string) *fact.Chain {
 		p.table("filter")
 	}
 	rs := &p.sets[len(p.sets)-1]
-	for i := range rs.Chains {
-		if rs.Chains[i].Name == name {
+	if i, ok := p.chains[[2]string{rs.Table, name}]; ok {
+		return &rs.Chains[i]
+	}
+	if len(p.chains) >= maxChains {
+		name = "…" // all others
+		if i, ok := p.chains[[2]string{rs.Table, name}]; ok {
 			return &rs.Chains[i]
 		}
 	}
+	p.chains[[2]string{rs.Table, name}] = len(rs.Chains)
 	c := fact.Chain{Name: name}
 	if hook, prio, kind := xtables.Hook(rs.Table, name); hook != "" {
 		c.Hook, c.Priority, c.Type, c.Policy = hook, prio, kind, "accept"
@@ -150,6 +167,12 @@ func (p *parser) add(w []string, text string, n int, packets, bytes uint64) {
 	r.rule = fact.Rule{Packets: packets, Bytes: bytes, Text: text, Origin: fact.Origin{Path: p.path, Line: n}}
 	if !r.read() {
 		return // for the other family only
+	}
+	if at < len(c.Rules) {
+		if p.inserts++; p.inserts > maxInserts {
+			at = len(c.Rules)
+			xtables.Doubt(&r.rule, "order")
+		}
 	}
 	c.Rules = slices.Insert(c.Rules, at, r.rule)
 }

@@ -202,6 +202,9 @@ func (r *reader) elements() []string {
 
 func (r *reader) named(name string) ([]string, bool) {
 	body, ok := r.t.sets[strings.TrimPrefix(name, "@")]
+	if *r.spent += len(body); *r.spent > maxSpent {
+		return nil, false
+	}
 	inner := slices.DeleteFunc(slices.Clone(body), func(t token) bool { return t.text == "{" || t.text == "}" })
 	return split(inner), ok
 }

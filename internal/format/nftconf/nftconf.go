@@ -8,6 +8,7 @@
 package nftconf
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,19 +49,30 @@ type parser struct {
 	tables   []table
 	includes []string
 	rules    int
+	spent    *int // tokens that variables and sets became
 }
+
+// maxSpent is how many tokens variables and sets may become in all; there may
+// be maxTables tables, and maxBlocks chains in one.
+const (
+	maxSpent  = 4_000_000
+	maxTables = 1000
+	maxBlocks = 20_000
+)
 
 // table is a table with the rules of its chains not yet read, because they may
 // name sets that come later.
 type table struct {
-	set  fact.Ruleset
-	sets map[string][]token // the elements of sets and maps
-	raw  map[string][][]token
+	set    fact.Ruleset
+	sets   map[string][]token // the elements of sets and maps
+	raw    map[string][][]token
+	first  map[string][][]token // of insert, the last one in front
+	places map[string]int
 }
 
 func newParser(b []byte, path fact.Path) *parser {
 	text := fact.Text(b)
-	return &parser{text: text, path: path, tokens: lex(text), defines: map[string][]token{}}
+	return &parser{text: text, path: path, tokens: lex(text), defines: map[string][]token{}, spent: new(int)}
 }
 
 func (p *parser) peek() string {
@@ -176,16 +188,14 @@ func (p *parser) define() {
 func (p *parser) expand(in []token) (out []token) {
 	for _, t := range in {
 		v, ok := p.defines[strings.TrimPrefix(t.text, "$")]
-		if !ok || t.text[0] != '$' {
+		if !ok || t.text[0] != '$' || *p.spent > maxSpent {
 			out = append(out, t)
 			continue
 		}
-		for _, x := range v[:min(len(v), 10_000)] {
+		*p.spent += len(v)
+		for _, x := range v {
 			x.line, x.at, x.end = t.line, t.at, t.end
 			out = append(out, x)
-		}
-		if len(out) > 100_000 {
-			return out
 		}
 	}
 	return out
@@ -194,11 +204,11 @@ func (p *parser) expand(in []token) (out []token) {
 // tableOf finds a table or makes it.
 func (p *parser) tableOf(family, name string) *table {
 	for i := range p.tables {
-		if t := &p.tables[i]; t.set.Family == family && t.set.Table == name {
+		if t := &p.tables[i]; t.set.Family == family && t.set.Table == name || i == maxTables {
 			return t
 		}
 	}
-	p.tables = append(p.tables, table{sets: map[string][]token{}, raw: map[string][][]token{}, set: fact.Ruleset{
+	p.tables = append(p.tables, table{sets: map[string][]token{}, raw: map[string][][]token{}, first: map[string][][]token{}, places: map[string]int{}, set: fact.Ruleset{
 		Ref: fact.RulesetRef("nft", family, name, p.path), Backend: "nft", Family: family, Table: name, Persisted: p.path}})
 	return &p.tables[len(p.tables)-1]
 }
@@ -227,7 +237,7 @@ func (p *parser) table() {
 		p.statement()
 		return
 	}
-	inner := &parser{text: p.text, path: p.path, tokens: body, defines: p.defines}
+	inner := &parser{text: p.text, path: p.path, tokens: body, defines: p.defines, spent: p.spent}
 	inner.tableBody(t)
 	p.includes = append(p.includes, inner.includes...)
 }
@@ -266,7 +276,7 @@ func (p *parser) other() {
 
 // addSet keeps the tokens of "elements = { … }".
 func (t *table) addSet(name string, body []token) {
-	t.sets[name] = append([]token{}, t.sets[name]...)
+	t.sets[name] = append(t.sets[name], token{text: "\n"}) // it is there, even when it is empty
 	for i := range body {
 		if body[i].text == "elements" && i+2 < len(body) && body[i+1].text == "=" && body[i+2].text == "{" {
 			t.addElements(name, body[i+3:])
@@ -293,11 +303,14 @@ func (t *table) addElements(name string, body []token) {
 }
 
 func (t *table) chainOf(name string) *fact.Chain {
-	for i := range t.set.Chains {
-		if t.set.Chains[i].Name == name {
-			return &t.set.Chains[i]
-		}
+	i, ok := t.places[name]
+	if len(t.places) >= maxBlocks && !ok {
+		i, ok = len(t.set.Chains)-1, true
 	}
+	if ok {
+		return &t.set.Chains[i]
+	}
+	t.places[name] = len(t.set.Chains)
 	t.set.Chains = append(t.set.Chains, fact.Chain{Name: name})
 	return &t.set.Chains[len(t.set.Chains)-1]
 }
@@ -305,7 +318,7 @@ func (t *table) chainOf(name string) *fact.Chain {
 // chain reads a block of properties and rules.
 func (p *parser) chain(t *table, name string, body []token) {
 	c := t.chainOf(name)
-	in := &parser{tokens: body, defines: p.defines}
+	in := &parser{tokens: body, defines: p.defines, spent: p.spent}
 	for len(in.tokens) > 0 {
 		s := in.expand(in.statement())
 		if len(s) == 0 {
@@ -331,7 +344,7 @@ func (p *parser) chain(t *table, name string, body []token) {
 				p.defines[s[1].text] = s[3:]
 			}
 		default:
-			t.raw[name] = append(t.raw[name], s)
+			t.raw[c.Name] = append(t.raw[c.Name], s)
 		}
 	}
 }
@@ -400,7 +413,7 @@ func (p *parser) command() {
 func (p *parser) addRule(insert bool) {
 	t := p.tableOf(p.tableName())
 	name := unquote(p.next().text)
-	t.chainOf(name)
+	name = t.chainOf(name).Name
 	s := p.expand(p.statement())
 	for len(s) > 2 && (s[0].text == "handle" || s[0].text == "position" || s[0].text == "index") {
 		s = s[2:]
@@ -409,7 +422,7 @@ func (p *parser) addRule(insert bool) {
 		return
 	}
 	if insert {
-		t.raw[name] = append([][]token{s}, t.raw[name]...)
+		t.first[name] = append(t.first[name], s)
 	} else {
 		t.raw[name] = append(t.raw[name], s)
 	}
@@ -419,7 +432,8 @@ func (p *parser) addRule(insert bool) {
 func (t *table) rules(p *parser) {
 	for i := range t.set.Chains {
 		c := &t.set.Chains[i]
-		for n, s := range t.raw[c.Name] {
+		slices.Reverse(t.first[c.Name])
+		for n, s := range slices.Concat(t.first[c.Name], t.raw[c.Name]) {
 			if p.rules++; p.rules > MaxRules {
 				return
 			}

@@ -14,6 +14,7 @@ type reader struct {
 	t      *table
 	b      *nftrules.Builder
 	tokens []token
+	spent  *int
 }
 
 func (t *table) rule(p *parser, n int, s []token) []fact.Rule {
@@ -22,7 +23,7 @@ func (t *table) rule(p *parser, n int, s []token) []fact.Rule {
 	if first.at < last.end && last.end <= len(p.text) {
 		text = strings.Join(strings.Fields(p.text[first.at:last.end]), " ")
 	}
-	r := reader{t: t, tokens: s}
+	r := reader{t: t, tokens: s, spent: p.spent}
 	r.b = nftrules.NewBuilder(t.set.Family, fact.Rule{N: n, Text: text, Origin: fact.Origin{Path: p.path, Line: first.line}})
 	for len(r.tokens) > 0 {
 		r.statement()
@@ -74,8 +75,7 @@ func (r *reader) statement() {
 	case "dnat", "snat", "masquerade", "redirect", "tproxy", "synproxy":
 		r.nat(w)
 	case "comment":
-		s := unquote(r.next())
-		r.b.Each(func(x *fact.Rule) { x.Comment = s })
+		r.b.Comment(unquote(r.next()))
 	case "counter":
 		r.counter()
 	case "log":
@@ -115,8 +115,7 @@ func (r *reader) nat(w string) {
 	}
 	comment := r.upTo("comment")
 	if len(comment) > 1 {
-		s := unquote(comment[1].text)
-		r.b.Each(func(x *fact.Rule) { x.Comment = s })
+		r.b.Comment(unquote(comment[1].text))
 	}
 	r.tokens = nil
 	r.b.Verdict(word, target)

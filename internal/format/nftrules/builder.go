@@ -48,6 +48,13 @@ func (b *Builder) Doubt(word string) { b.m.doubt(word) }
 // Each changes every rule that has no verdict yet.
 func (b *Builder) Each(f func(*fact.Rule)) { b.m.each(f) }
 
+// Comment is the comment of the rule; it may come behind the verdict.
+func (b *Builder) Comment(s string) {
+	for i := range b.m.alts {
+		b.m.alts[i].rule.Comment = s
+	}
+}
+
 // Verdict ends the rule.
 func (b *Builder) Verdict(word, chain string) { b.m.finish(verdict{word, chain}) }
 

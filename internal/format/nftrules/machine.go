@@ -118,9 +118,10 @@ func (m *machine) doubt(word string) {
 // fork replaces every open alternative by n of it, n > 0, changed by f; too
 // many are refused.
 func (m *machine) fork(n int, f func(i int, a *alt)) bool {
-	if n*len(m.alts) > maxAlts {
+	if n*len(m.alts) > maxAlts || m.dump.parts > maxParts {
 		return false
 	}
+	m.dump.parts += n * len(m.alts)
 	var next []alt
 	for _, a := range m.alts {
 		if a.done {

@@ -17,6 +17,11 @@ func (m *machine) narrow(v value, in []span, not, set bool, name string) {
 	if name != "" {
 		right = "@" + name
 	}
+	if len(in) > maxSpans || m.dump.parts > maxParts {
+		m.tooMany(v, in, not, right)
+		return
+	}
+	m.dump.parts += len(in)
 	if apply, ok := m.plan(v, in, not); ok {
 		m.say(m.condition(v, right, in, not))
 		apply()
@@ -27,6 +32,39 @@ func (m *machine) narrow(v value, in []span, not, set bool, name string) {
 		return
 	}
 	m.say(m.condition(v, right, in, not))
+}
+
+// tooMany is a set with more values than a rule can hold. One that holds only a
+// small part of all addresses is a list of somebody in particular: whoever is
+// not known is not "listed".
+func (m *machine) tooMany(v value, in []span, not bool, right string) {
+	word := v.text + " set"
+	if v.kind == saddr && !not && v.mask == nil && smallPart(in) {
+		word = "listed"
+	}
+	m.say(listWord(v, not, right))
+	m.doubt(word)
+}
+
+func listWord(v value, not bool, right string) word {
+	return word{nft: v.text + " " + bang(not, "!= ") + right, implied: impliedBy(v.text)}
+}
+
+// smallPart reports whether the spans, by their first four bytes, are less than
+// a sixteenth of all that there could be.
+func smallPart(in []span) bool {
+	sum := uint64(0)
+	for _, s := range in {
+		if len(s.from) < 4 || len(s.to) < 4 {
+			return false
+		}
+		from, to := binary.BigEndian.Uint32(s.from), binary.BigEndian.Uint32(s.to)
+		if to < from {
+			return false
+		}
+		sum += uint64(to-from) + 1
+	}
+	return sum < 1<<28
 }
 
 // alternates reports whether several values of v can be said by several rules.

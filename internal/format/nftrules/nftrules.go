@@ -29,6 +29,8 @@ const (
 const (
 	MaxRules    = 100_000
 	MaxElements = 200_000
+	maxParts    = 200_000 // of all rules together
+	maxSpans    = 4096    // of one condition
 )
 
 // ErrTooMuch says that a cap was reached and the rest is left out.
@@ -55,6 +57,7 @@ type Dump struct {
 	sets     []*Set
 	byName   map[[3]string]*Set
 	elements int
+	parts    int // prefixes and rules that sets and maps became
 }
 
 type tableMsg struct {
@@ -91,6 +94,8 @@ type Set struct {
 	flags               uint32
 	keyLen              int
 	elements            []element
+	cached              []hit // of hits
+	cachedOK, isCached  bool
 }
 
 type element struct {

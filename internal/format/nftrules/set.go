@@ -17,7 +17,15 @@ type hit struct {
 // hits are the entries of a set. In a set of intervals the kernel gives each
 // beginning and each end (exclusive) as an element of its own. ok is false when
 // there is an entry that the keys do not say (a catch-all).
-func (s *Set) hits() (out []hit, ok bool) {
+func (s *Set) hits() ([]hit, bool) {
+	if !s.isCached {
+		s.cached, s.cachedOK = s.readHits()
+		s.isCached = true
+	}
+	return s.cached, s.cachedOK
+}
+
+func (s *Set) readHits() (out []hit, ok bool) {
 	var begins, ends []element
 	for _, e := range s.elements {
 		switch {

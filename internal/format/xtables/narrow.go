@@ -17,10 +17,13 @@ var never = fact.PortRange{From: 1, To: 0}
 // 1-0.
 func Never(r *fact.Rule) { r.DPort, r.NotDPort = []fact.PortRange{never}, false }
 
+// maxDoubts is the number of doubts that a rule names.
+const maxDoubts = 16
+
 // Doubt notes that r has a condition that is not understood. Asking for the
-// same word twice notes it once.
+// same word twice notes it once; of very many only the first are named.
 func Doubt(r *fact.Rule, word string) {
-	if !slices.Contains(r.Unknown, word) {
+	if len(r.Unknown) < maxDoubts && !slices.Contains(r.Unknown, word) {
 		r.Unknown = append(r.Unknown, word)
 	}
 }
@@ -236,7 +239,7 @@ func Settle(r *fact.Rule) {
 	case "drop", "reject", "jump", "goto", "other":
 		return
 	}
-	r.Unknown = slices.DeleteFunc(r.Unknown, func(w string) bool { return w == "limit" || w == "hashlimit upto" })
+	r.Unknown = slices.DeleteFunc(slices.Clone(r.Unknown), func(w string) bool { return w == "limit" || w == "hashlimit upto" })
 	if len(r.Unknown) == 0 {
 		r.Unknown = nil
 	}

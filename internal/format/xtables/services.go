@@ -31,10 +31,12 @@ func Port(s string) (uint16, bool) {
 
 // Ports reads "22", "80:90", ":1023" or "1024:", with sep between the two ends.
 func Ports(s, sep string) (fact.PortRange, bool) {
+	if p, ok := Port(s); ok { // also "ipsec-nat-t"
+		return fact.PortRange{From: p, To: p}, true
+	}
 	from, to, isRange := strings.Cut(s, sep)
 	if !isRange {
-		p, ok := Port(s)
-		return fact.PortRange{From: p, To: p}, ok
+		return fact.PortRange{}, false
 	}
 	r := fact.PortRange{From: 0, To: 65535}
 	ok1, ok2 := true, true

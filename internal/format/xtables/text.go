@@ -9,8 +9,14 @@ import (
 	"demine/internal/fact"
 )
 
-// say appends words to the text of r.
+// maxText is about how long the text of a rule gets.
+const maxText = 4096
+
+// say appends words to the text of r, unless it is too long already.
 func say(r *fact.Rule, format string, args ...any) {
+	if len(r.Text) > maxText {
+		return
+	}
 	if r.Text != "" {
 		r.Text += " "
 	}
