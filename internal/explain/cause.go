@@ -206,13 +206,13 @@ const (
 
 func rankCauses(sc *scene, hs []*Hypothesis) []Cause {
 	var out []Cause
-	vars := sc.vars()
+	a := judge.Ask(sc.x, sc.vars())
 	for _, h := range hs {
-		ok, _, err := h.when.Value(sc.x, nil, vars)
+		ok, err := a.Value(h.when, nil)
 		if b, _ := ok.(bool); err != nil || !b {
 			continue
 		}
-		c := h.weigh(sc.x, vars)
+		c := h.weigh(a)
 		if c.Score >= leastScore {
 			out = append(out, c)
 		}
@@ -224,27 +224,27 @@ func rankCauses(sc *scene, hs []*Hypothesis) []Cause {
 	return out
 }
 
-func (h *Hypothesis) weigh(x *relate.Index, vars map[string]any) Cause {
+func (h *Hypothesis) weigh(a *judge.Asker) Cause {
 	c := Cause{
 		ID:    h.ID,
-		Title: i18n.Message{ID: "cause." + h.ID, Args: judge.Args(h.args, x, nil, vars)},
-		Fix:   i18n.Message{ID: "cause." + h.ID + ".fix", Args: judge.Args(h.args, x, nil, vars)},
+		Title: i18n.Message{ID: "cause." + h.ID, Args: a.Args(h.args, nil)},
+		Fix:   i18n.Message{ID: "cause." + h.ID + ".fix", Args: a.Args(h.args, nil)},
 	}
 	doubt, trust := 1.0, 1.0
 	for i := range h.For {
-		if ev := h.For[i].evidence(x, h.ID+".for.", vars); len(ev) > 0 {
+		if ev := h.For[i].evidence(a, h.ID+".for."); len(ev) > 0 {
 			doubt *= 1 - h.For[i].Weight
 			c.For = append(c.For, ev...)
 		}
 	}
 	for i := range h.Against {
-		if ev := h.Against[i].evidence(x, h.ID+".against.", vars); len(ev) > 0 {
+		if ev := h.Against[i].evidence(a, h.ID+".against."); len(ev) > 0 {
 			trust *= 1 - h.Against[i].Weight
 			c.Against = append(c.Against, ev...)
 		}
 	}
 	for i := range h.Missing {
-		c.Missing = append(c.Missing, h.Missing[i].evidence(x, h.ID+".missing.", vars)...)
+		c.Missing = append(c.Missing, h.Missing[i].evidence(a, h.ID+".missing.")...)
 	}
 	c.Score = math.Round(1000*(1-doubt)*trust) / 1000
 	c.Certainty = certaintyOf(c.Score)
@@ -262,9 +262,9 @@ func certaintyOf(score float64) string {
 }
 
 // evidence cites every fact that Each gives, a few at most.
-func (s *Speaks) evidence(x *relate.Index, prefix string, vars map[string]any) []Evidence {
+func (s *Speaks) evidence(a *judge.Asker, prefix string) []Evidence {
 	const most = 5
-	v, _, err := s.each.Value(x, nil, vars)
+	v, err := a.Value(s.each, nil)
 	if err != nil {
 		return nil
 	}
@@ -272,7 +272,7 @@ func (s *Speaks) evidence(x *relate.Index, prefix string, vars map[string]any) [
 		if !b {
 			return nil
 		}
-		return []Evidence{s.one(x, prefix, nil, vars)}
+		return []Evidence{s.one(a, prefix, nil)}
 	}
 	var out []Evidence
 	list := reflect.ValueOf(v)
@@ -280,25 +280,25 @@ func (s *Speaks) evidence(x *relate.Index, prefix string, vars map[string]any) [
 		return nil
 	}
 	for i := range min(most, list.Len()) {
-		out = append(out, s.one(x, prefix, list.Index(i).Interface(), vars))
+		out = append(out, s.one(a, prefix, list.Index(i).Interface()))
 	}
 	return out
 }
 
-func (s *Speaks) one(x *relate.Index, prefix string, it any, vars map[string]any) Evidence {
+func (s *Speaks) one(a *judge.Asker, prefix string, it any) Evidence {
 	e := Evidence{
 		ID: s.ID, Weight: s.Weight, About: refOf(it),
-		Message: i18n.Message{ID: "cause." + prefix + s.ID, Args: judge.Args(s.args, x, it, vars)},
+		Message: i18n.Message{ID: "cause." + prefix + s.ID, Args: a.Args(s.args, it)},
 	}
 	if s.cite != nil {
-		if v, _, err := s.cite.Value(x, it, vars); err == nil {
+		if v, err := a.Value(s.cite, it); err == nil {
 			if o, ok := v.(fact.Origin); ok && o.Path != "" {
 				e.Origin = &o
 			}
 		}
 	}
 	if s.at != nil {
-		if v, _, err := s.at.Value(x, it, vars); err == nil {
+		if v, err := a.Value(s.at, it); err == nil {
 			if t, ok := v.(time.Time); ok {
 				e.Time = at(t)
 			}

@@ -43,25 +43,53 @@ func Compile(text string, it any, vars map[string]any) (*Expr, error) {
 	return &Expr{Text: text, prog: p}, nil
 }
 
-// Value evaluates the expression. Unseen says on what it leaned that was not
-// fully seen.
-func (e *Expr) Value(x *relate.Index, it any, vars map[string]any) (any, []Unseen, error) {
-	t := &tracker{x: x}
-	v, err := e.run(x, t, it, vars)
-	return v, t.unseen, err
+// Asker evaluates expressions over one Index. It is made once for many: what
+// an expression can see is built with it. It is not safe for use by several
+// goroutines.
+type Asker struct {
+	x   *relate.Index
+	t   *tracker // of the evaluation under way
+	env map[string]any
+	vm  vm.VM
 }
 
-func (e *Expr) run(x *relate.Index, t *tracker, it any, vars map[string]any) (any, error) {
-	env := functions(x, t)
-	env["it"] = it
+// Ask makes an Asker; vars are the further names of its expressions.
+func Ask(x *relate.Index, vars map[string]any) *Asker {
+	a := &Asker{x: x, t: &tracker{}}
+	a.env = functions(x, a.t)
 	for k, v := range vars {
-		env[k] = v
+		a.env[k] = v
 	}
-	v, err := vm.Run(e.prog, env)
+	return a
+}
+
+// Value evaluates an expression on "it".
+func (a *Asker) Value(e *Expr, it any) (any, error) { return a.run(e, it, nil) }
+
+func (a *Asker) run(e *Expr, it any, assign map[string]bool) (any, error) {
+	*a.t = tracker{x: a.x, assign: assign}
+	a.env["it"] = it
+	v, err := a.vm.Run(e.prog, a.env)
 	if err != nil {
 		return nil, fmt.Errorf("expression %q: %w", e.Text, err)
 	}
 	return v, nil
+}
+
+// Args evaluates the arguments of a sentence; one that fails is shown as "?".
+func (a *Asker) Args(exprs map[string]*Expr, it any) map[string]any {
+	if len(exprs) == 0 {
+		return nil
+	}
+	args := make(map[string]any, len(exprs))
+	for name, e := range exprs {
+		v, err := a.Value(e, it)
+		if err != nil || v == nil {
+			v = "?"
+		}
+		args[name] = plain(v)
+	}
+	return args
 }
 
 // jsonNames lets expressions use the JSON name of a field: one word a concept

@@ -17,13 +17,14 @@ import (
 // context's; a rule that fails on a subject is Unknown for it.
 func Judge(ctx context.Context, rules []*Rule, x *relate.Index) (Report, error) {
 	var r Report
+	a := Ask(x, nil)
 	for _, rule := range rules {
 		if err := ctx.Err(); err != nil {
 			return r, err
 		}
 		rule.gaps(x, &r)
 		for _, s := range subjects(x, rule.For) {
-			rule.judge(x, s, &r)
+			rule.judge(a, s, &r)
 		}
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
@@ -103,8 +104,8 @@ func originOf(p fact.Path) *fact.Origin {
 	return &fact.Origin{Path: p}
 }
 
-func (r *Rule) judge(x *relate.Index, s subject, out *Report) {
-	t, unseen, err := r.when.truth(x, s.it, nil)
+func (r *Rule) judge(a *Asker, s subject, out *Report) {
+	t, unseen, err := a.truth(r.when, s.it)
 	switch {
 	case err != nil:
 		out.Unknown = append(out.Unknown, Unknown{Rule: r.ID, Subject: s.ref, Why: "error", Detail: err.Error()})
@@ -120,7 +121,7 @@ func (r *Rule) judge(x *relate.Index, s subject, out *Report) {
 		certainty = weaker(certainty, Likely)
 	}
 	for _, e := range r.Unless {
-		t, _, err := e.when.truth(x, s.it, nil)
+		t, _, err := a.truth(e.when, s.it)
 		if err != nil || t == unknown {
 			certainty = Possible
 			continue
@@ -130,7 +131,7 @@ func (r *Rule) judge(x *relate.Index, s subject, out *Report) {
 			return
 		}
 	}
-	out.Findings = append(out.Findings, r.finding(x, s, certainty))
+	out.Findings = append(out.Findings, r.finding(a, s, certainty))
 }
 
 func weaker(a, b string) string {
@@ -146,34 +147,18 @@ func unknownOf(rule string, ref fact.Ref, unseen []Unseen) Unknown {
 	return u
 }
 
-func (r *Rule) finding(x *relate.Index, s subject, certainty string) Finding {
+func (r *Rule) finding(a *Asker, s subject, certainty string) Finding {
 	f := Finding{
 		ID: findingID(r.ID, s.ref), Rule: r.ID, Class: r.Class, Certainty: certainty, Severity: r.Severity,
 		Subject: s.ref, Origin: s.origin, Attack: r.Attack, Remedy: r.Remedy, Trial: r.Trial,
-		Message: i18n.Message{ID: "rule." + r.ID, Args: Args(r.args, x, s.it, nil)},
+		Message: i18n.Message{ID: "rule." + r.ID, Args: a.Args(r.args, s.it)},
 	}
 	if r.about != nil {
-		if v, _, err := r.about.Value(x, s.it, nil); err == nil {
+		if v, err := a.Value(r.about, s.it); err == nil {
 			f.About = Refs(v)
 		}
 	}
 	return f
-}
-
-// Args evaluates the arguments of a sentence; one that fails is shown as "?".
-func Args(exprs map[string]*Expr, x *relate.Index, it any, vars map[string]any) map[string]any {
-	if len(exprs) == 0 {
-		return nil
-	}
-	args := make(map[string]any, len(exprs))
-	for name, e := range exprs {
-		v, _, err := e.Value(x, it, vars)
-		if err != nil || v == nil {
-			v = "?"
-		}
-		args[name] = plain(v)
-	}
-	return args
 }
 
 // plain turns values with a text form into it: arguments are strings, numbers,

@@ -75,12 +75,12 @@ const maxQuestions = 6
 // every possible answer to the open questions makes it so. (Kleene's logic
 // would call "a or not a" unknown; this does not.) A "no" that leaned on a list
 // which was not fully seen is unknown; a "yes" says so in the Unseen.
-func (e *Expr) truth(x *relate.Index, it any, vars map[string]any) (truth, []Unseen, error) {
+func (a *Asker) truth(e *Expr, it any) (truth, []Unseen, error) {
 	var unseen []Unseen
 	var explore func(assign map[string]bool) (truth, error)
 	explore = func(assign map[string]bool) (truth, error) {
-		t := &tracker{x: x, assign: assign}
-		v, err := e.run(x, t, it, vars)
+		v, err := a.run(e, it, assign)
+		t := a.t
 		if err != nil {
 			return unknown, err
 		}
@@ -89,7 +89,7 @@ func (e *Expr) truth(x *relate.Index, it any, vars map[string]any) (truth, []Uns
 			if len(assign) >= maxQuestions {
 				return unknown, nil
 			}
-			return e.bothWays(assign, t.open, explore)
+			return bothWays(assign, t.open, explore)
 		}
 		b, _ := v.(bool)
 		if len(assign) == 0 {
@@ -107,7 +107,7 @@ func (e *Expr) truth(x *relate.Index, it any, vars map[string]any) (truth, []Uns
 	return r, unseen, err
 }
 
-func (e *Expr) bothWays(assign map[string]bool, q string, explore func(map[string]bool) (truth, error)) (truth, error) {
+func bothWays(assign map[string]bool, q string, explore func(map[string]bool) (truth, error)) (truth, error) {
 	var got [2]truth
 	for i, answer := range []bool{false, true} {
 		a := maps.Clone(assign)

@@ -36,7 +36,7 @@ func TestTruthOverTheUnseen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _, err := e.truth(relate.New(s), p, nil)
+		got, _, err := Ask(relate.New(s), nil).truth(e, p)
 		if err != nil || got != c.want {
 			t.Errorf("%s, covered %v: %v (%v), want %v", c.when, c.covered, got, err, c.want)
 		}
@@ -63,7 +63,7 @@ func TestNamesAndPaths(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		v, _, err := e.Value(relate.New(&fact.Snapshot{}), a, nil)
+		v, err := Ask(relate.New(&fact.Snapshot{}), nil).Value(e, a)
 		if err != nil || v != want {
 			t.Errorf("%s = %v (%v), want %v", text, v, err, want)
 		}
