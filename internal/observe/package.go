@@ -33,7 +33,7 @@ var packages = &Observer{
 const (
 	maxList     = 16 << 20 // of one list of files
 	maxVerified = 20
-	maxHashed   = 50 << 20 // bytes of all that are compared
+	maxHashed   = 12 << 20 // bytes of all that are compared: 30 ms
 )
 
 // foreignDatabases are those that are not read yet: whether a package owns a
