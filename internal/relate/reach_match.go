@@ -130,7 +130,7 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 	case name == "rpfilter": // the sender's way back is through the same interface
 		return truthOf(!slices.Contains(f, "--invert"))
 	}
-	return rate(word, r.Verdict)
+	return w.rate(word, r)
 }
 
 // synMatches reports whether a packet with only SYN set meets --tcp-flags.
@@ -143,17 +143,31 @@ func synMatches(mask, want string) bool {
 // rate judges limits for somebody who comes once and is on no list: what stops
 // the excess does not stop him, and what stops those who came too often or are
 // listed does not either.
-func rate(word, verdict string) truth {
-	stops := verdict == "drop" || verdict == "reject"
+func (w *walk) rate(word string, r *fact.Rule) truth {
 	switch word {
 	case "listed", "limit over", "hashlimit above", "connlimit above", "recent update", "recent rcheck", "recent remove":
-		if stops {
+		if w.stops(r, 0) {
 			return no
 		}
 	case "connlimit upto":
-		if verdict == "accept" {
+		if r.Verdict == "accept" {
 			return sureYes
 		}
 	}
 	return unsure
+}
+
+// stops reports whether a rule lets nobody in: it drops, or jumps to a chain of
+// such rules.
+func (w *walk) stops(r *fact.Rule, depth int) bool {
+	switch r.Verdict {
+	case "drop", "reject":
+		return true
+	case "return", "continue":
+		return depth > 0
+	case "jump", "goto":
+		chain, ok := w.base.chains[r.Target]
+		return ok && depth < 2 && len(chain) < 64 && !slices.ContainsFunc(chain, func(r *fact.Rule) bool { return !w.stops(r, depth+1) })
+	}
+	return false
 }

@@ -79,10 +79,9 @@ func (w *walk) event(s sources, r *fact.Rule, chain string) event {
 // chain sends senders through a chain and gives those who come out of its end
 // or return.
 func (w *walk) chain(name string, here sources, depth int) (back sources) {
-	rules, ok := w.base.chains[name]
-	if !ok || depth > maxDepth {
-		w.complex = w.complex || ok
-		w.anything(here, nil, name)
+	rules := w.base.chains[name]
+	if depth > maxDepth {
+		w.complex = true
 		return here
 	}
 	for _, r := range rules {
@@ -118,10 +117,15 @@ func (w *walk) apply(r *fact.Rule, chain string, set sources, depth int) (stays,
 		w.drop = append(w.drop, w.event(set, r, chain))
 	case "return":
 		return nil, set
-	case "jump":
+	case "jump", "goto":
+		if _, ok := w.base.chains[r.Target]; !ok {
+			w.anything(set, r, chain)
+			return set, nil
+		}
+		if r.Verdict == "goto" {
+			return nil, w.chain(r.Target, set, depth+1)
+		}
 		return w.chain(r.Target, set, depth+1), nil
-	case "goto":
-		return nil, w.chain(r.Target, set, depth+1)
 	case "dnat", "redirect":
 		w.nat = append(w.nat, w.event(set, r, chain))
 		w.accept = append(w.accept, w.event(set, r, chain))

@@ -1,0 +1,302 @@
+package relate
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"demine/internal/fact"
+	"demine/internal/format/iptablessave"
+	"demine/internal/format/nftconf"
+)
+
+// live reads rules as text and makes them rules in force.
+func live(text string, v6 bool) []fact.Ruleset {
+	if strings.Contains(text, "table ") {
+		return nftconf.Parse([]byte(text), "")
+	}
+	family := "ip"
+	if v6 {
+		family = "ip6"
+	}
+	return iptablessave.Parse([]byte(text), family, "")
+}
+
+func filter(policy string, rules ...string) string {
+	return "*filter\n:INPUT " + policy + " [0:0]\n" + strings.Join(rules, "\n") + "\nCOMMIT\n"
+}
+
+const established = "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+
+// ufwLike has the shape of a host with ufw on.
+const ufwLike = `*filter
+:INPUT DROP [0:0]
+:ufw-before-input - [0:0]
+:ufw-not-local - [0:0]
+:ufw-user-input - [0:0]
+:ufw-user-limit - [0:0]
+:ufw-user-limit-accept - [0:0]
+-A INPUT -j ufw-before-input
+-A INPUT -j ufw-user-input
+-A ufw-before-input -i lo -j ACCEPT
+-A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A ufw-before-input -m conntrack --ctstate INVALID -j DROP
+-A ufw-before-input -p icmp -m icmp --icmp-type 8 -j ACCEPT
+-A ufw-before-input -j ufw-not-local
+-A ufw-before-input -d 224.0.0.251/32 -p udp -m udp --dport 5353 -j ACCEPT
+-A ufw-not-local -m addrtype --dst-type LOCAL -j RETURN
+-A ufw-not-local -m addrtype --dst-type MULTICAST -j RETURN
+-A ufw-not-local -m limit --limit 3/min --limit-burst 10 -j LOG
+-A ufw-not-local -j DROP
+-A ufw-user-input -p tcp -m tcp --dport 6380 -j ACCEPT
+-A ufw-user-input -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --set --name DEFAULT
+-A ufw-user-input -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --update --seconds 30 --hitcount 6 --name DEFAULT -j ufw-user-limit
+-A ufw-user-input -p tcp -m tcp --dport 22 -j ufw-user-limit-accept
+-A ufw-user-limit -j REJECT
+-A ufw-user-limit-accept -j ACCEPT
+COMMIT
+`
+
+func TestReach(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		port       int
+		v6         bool
+		want       string // From Why [Sources] : N of Because
+	}{
+		{"no rules", filter("ACCEPT"), 6379, false, "anywhere no-rules"},
+		{"policy", filter("DROP", established), 6379, false, "nobody policy"},
+		{"open", filter("DROP", established, "-A INPUT -p tcp -m tcp --dport 6380 -j ACCEPT"), 6380, false, "anywhere rule :2"},
+		{"another port", filter("DROP", "-A INPUT -p tcp -m tcp --dport 6380 -j ACCEPT"), 6379, false, "nobody policy"},
+		{"a network", filter("DROP", "-A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 6380 -j ACCEPT"), 6380, false, "some rule [10.0.0.0/8] :1"},
+		{"all but a network is dropped", filter("ACCEPT", "-A INPUT ! -s 10.0.0.0/8 -p tcp -m tcp --dport 6380 -j DROP"), 6380, false, "some policy [10.0.0.0/8]"},
+		{"two halves", filter("DROP", "-A INPUT -s 0.0.0.0/1 -j ACCEPT", "-A INPUT -s 128.0.0.0/1 -j ACCEPT"), 22, false, "anywhere rule :1"},
+		{"a blocked network", filter("ACCEPT", "-A INPUT -s 1.0.0.0/8 -j DROP"), 22, false, "anywhere policy"},
+		{"from itself only", filter("DROP", "-A INPUT -s 127.0.0.0/8 -j ACCEPT"), 22, false, "nobody policy"},
+		{"lo", filter("DROP", "-A INPUT -i lo -j ACCEPT"), 22, false, "nobody policy"},
+		{"first rule wins", filter("ACCEPT", "-A INPUT -p tcp -m tcp --dport 22 -j DROP", "-A INPUT -j ACCEPT"), 22, false, "nobody rule :1"},
+		{"ipset", filter("DROP", "-A INPUT -m set --match-set w src -j ACCEPT"), 22, false, "cannot-tell unknown-match :1"},
+		{"ipset and a network", filter("DROP", "-A INPUT -s 10.0.0.0/8 -j ACCEPT", "-A INPUT -m set --match-set w src -j ACCEPT"), 22, false, "cannot-tell unknown-match [10.0.0.0/8] :2"},
+		{"ipset before accept", filter("DROP", "-A INPUT -m set --match-set w src -j ACCEPT", "-A INPUT -j ACCEPT"), 22, false, "anywhere rule :1"},
+		{"ipset drops", filter("ACCEPT", "-A INPUT -m set --match-set b src -j DROP"), 22, false, "cannot-tell unknown-match :1"},
+		{"too many attempts", filter("ACCEPT", "-A INPUT -p tcp --dport 22 -m recent --update --seconds 60 --hitcount 4 -j DROP"), 22, false, "anywhere policy"},
+		{"not a syn", filter("ACCEPT", "-A INPUT -p tcp ! --syn -m state --state NEW -j DROP"), 22, false, "anywhere policy"},
+		{"ufw", ufwLike, 6380, false, "anywhere rule :1"},
+		{"ufw limit", ufwLike, 22, false, "anywhere rule :1"},
+		{"ufw closed", ufwLike, 6379, false, "nobody policy"},
+		{"docker publishes", "*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n-A DOCKER -i docker0 -j RETURN\n-A DOCKER ! -i docker0 -p tcp -m tcp --dport 6379 -j DNAT --to-destination 172.17.0.2:6379\nCOMMIT\n" + filter("ACCEPT"), 6379, false, "cannot-tell nat :2"},
+		{"dropped before nat", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 6379 -j DROP\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 6379 -j DNAT --to-destination 1.1.1.1\nCOMMIT\n", 6379, false, "nobody rule :1"},
+		{"only from containers", filter("DROP", "-A INPUT -i docker0 -j ACCEPT"), 6379, false, "some interface :1"},
+		{"shut on one interface", filter("ACCEPT", "-A INPUT -i eth0 -p tcp --dport 6379 -j DROP"), 6379, false, "cannot-tell interface :1"},
+		{"open on one interface", filter("DROP", "-A INPUT -i eth0 -p tcp --dport 6379 -j ACCEPT"), 6379, false, "anywhere rule :1"},
+		{"a source port is no lock", filter("DROP", "-A INPUT -p tcp --sport 80 -j ACCEPT"), 6379, false, "anywhere rule :1"},
+		{"family", filter("DROP"), 6379, true, "nobody policy"},
+		{"nothing of v6 in a table of v4", "table ip t {\n chain i {\n type filter hook input priority 0; policy drop;\n }\n}\n", 6379, true, "anywhere no-rules"},
+		{"inet", "table inet t {\n chain i {\n type filter hook input priority 0; policy drop;\n ip6 saddr fd00::/8 tcp dport 6379 accept\n ip saddr != 10.0.0.0/8 accept\n }\n}\n", 6379, true, "some rule [fd00::/8] :1"},
+		{"drop is final over accept elsewhere", "table inet a {\n chain i {\n type filter hook input priority -10; policy accept;\n tcp dport 22 accept\n }\n}\ntable inet b {\n chain i {\n type filter hook input priority 0; policy drop;\n }\n}\n", 22, false, "nobody policy"},
+		{"a loop of jumps", "table inet a {\n chain x {\n jump y\n }\n chain y {\n jump x\n }\n chain i {\n type filter hook input priority 0;\n jump x\n }\n}\n", 22, false, "cannot-tell too-complex"},
+		{"a chain that is not there", filter("DROP", "-A INPUT -j nowhere"), 22, false, "cannot-tell unknown-match :1"},
+		{"queue", filter("ACCEPT", "-A INPUT -j NFQUEUE"), 22, false, "cannot-tell unknown-match :1"},
+	} {
+		r := reach(live(c.text, c.v6), "tcp", netip.IPv6Unspecified(), c.port, c.v6)
+		if got := said(r); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func said(r Reach) string {
+	s := r.From + " " + r.Why
+	if len(r.Sources) > 0 && len(r.Sources) < 4 {
+		var p []string
+		for _, x := range r.Sources {
+			p = append(p, x.String())
+		}
+		s += " [" + strings.Join(p, " ") + "]"
+	}
+	if r.Because != nil {
+		s += " :" + string(rune('0'+r.Because.N))
+	}
+	return s
+}
+
+func TestReachPersistedAndLoopback(t *testing.T) {
+	saved := iptablessave.Parse([]byte(filter("DROP")), "ip", "/etc/iptables/rules.v4")
+	if r := reach(saved, "tcp", netip.IPv6Unspecified(), 22, false); r.From != "anywhere" {
+		t.Errorf("a saved rule counts: %+v", r)
+	}
+	if r := reach(nil, "tcp", netip.MustParseAddr("127.0.0.1"), 22, false); r.From != "nobody" || r.Why != "loopback" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// The algebra of sources is compared with sets of the addresses 10.0.0.0 …
+// 10.0.0.63.
+func TestSources(t *testing.T) {
+	g := rand.New(rand.NewPCG(1, 2))
+	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}) }
+	random := func() (s sources, bits uint64) {
+		for range g.IntN(5) {
+			from := g.IntN(64)
+			to := min(63, from+g.IntN(12))
+			s = append(s, span{at(from), at(to)})
+			for i := from; i <= to; i++ {
+				bits |= 1 << i
+			}
+		}
+		return s.merged(), bits
+	}
+	check := func(op string, s sources, want uint64) {
+		var got uint64
+		for i, x := range s {
+			if x.to.Less(x.from) || i > 0 && x.from.Compare(s[i-1].to.Next()) <= 0 {
+				t.Fatalf("%s: spans not in order: %v", op, s)
+			}
+			for j := range 64 {
+				if !at(j).Less(x.from) && !x.to.Less(at(j)) {
+					got |= 1 << j
+				}
+			}
+		}
+		if got != want {
+			t.Fatalf("%s: %b, want %b", op, got, want)
+		}
+	}
+	for range 5000 {
+		a, x := random()
+		b, y := random()
+		check("and", a.and(b), x&y)
+		check("union", a.union(b), x|y)
+		check("minus", a.minus(b), x&^y)
+		var n sources
+		for _, p := range a.prefixes() {
+			n = append(n, prefixSources([]netip.Prefix{p}, false)...)
+		}
+		check("prefixes", n.merged(), x)
+	}
+}
+
+// TestWalk compares the walk, which keeps all senders at once, with a naive one
+// that follows each sender alone into every world that is possible.
+func TestWalk(t *testing.T) {
+	g := rand.New(rand.NewPCG(3, 4))
+	for range 3000 {
+		rs := randomRulesets(g)
+		p := packet{proto: "tcp", port: 80, sport: 40000, iface: unnamed, outside: outside(false), effort: &effort{sources: map[*fact.Rule]sources{}}}
+		bases, _ := p.bases(rs)
+		r := p.walk(bases)
+		for _, s := range []string{"10.0.0.1", "10.0.0.2", "10.0.1.1", "8.8.8.8"} {
+			a := netip.MustParseAddr(s)
+			accept, drop := naive(p, bases, a)
+			in := func(p []netip.Prefix) bool {
+				return slices.ContainsFunc(p, func(p netip.Prefix) bool { return p.Contains(a) })
+			}
+			wrong := false
+			switch r.From {
+			case "nobody":
+				wrong = accept
+			case "anywhere":
+				wrong = !in(r.Except) && drop || in(r.Except) && accept && !drop
+			case "some":
+				wrong = in(r.Sources) && drop || !in(r.Sources) && accept
+			case "cannot-tell":
+				wrong = in(r.Sources) && drop
+			}
+			if wrong {
+				t.Fatalf("%s: %+v, but accepted %v, dropped %v\n%+v", s, r, accept, drop, rs)
+			}
+		}
+	}
+}
+
+func randomRulesets(g *rand.Rand) []fact.Ruleset {
+	var chains []fact.Chain
+	for i, name := range []string{"in", "u1", "u2"} {
+		c := fact.Chain{Name: name}
+		if i == 0 {
+			c.Hook, c.Policy = "input", []string{"accept", "drop"}[g.IntN(2)]
+		}
+		for range g.IntN(5) {
+			r := fact.Rule{Verdict: []string{"accept", "drop", "return", "continue", "jump", "goto", "other"}[g.IntN(7)]}
+			if r.Verdict == "jump" || r.Verdict == "goto" {
+				if r.Target = []string{"u1", "u2", "u2"}[i]; i == 2 {
+					r.Verdict = "accept"
+				}
+			}
+			if g.IntN(2) == 0 {
+				r.Src = []netip.Prefix{netip.MustParsePrefix([]string{"10.0.0.1/32", "10.0.0.0/24", "10.0.0.0/8", "0.0.0.0/1"}[g.IntN(4)])}
+				r.NotSrc = g.IntN(3) == 0
+			}
+			if g.IntN(3) == 0 {
+				r.Unknown = []string{"set"}
+			}
+			c.Rules = append(c.Rules, r)
+		}
+		chains = append(chains, c)
+	}
+	return []fact.Ruleset{{Family: "ip", Chains: chains}, {Family: "inet", Chains: []fact.Chain{{Name: "x", Hook: "input", Priority: g.IntN(3) - 1, Policy: "accept",
+		Rules: []fact.Rule{{Verdict: []string{"drop", "accept"}[g.IntN(2)], Src: []netip.Prefix{netip.MustParsePrefix("10.0.1.0/24")}}}}}}}
+}
+
+// naive gives the possible ends of one sender.
+func naive(p packet, bases []base, src netip.Addr) (accept, drop bool) {
+	w := &walk{packet: p, state: "new", all: p.outside}
+	var chain func(b *base, name string) []string
+	chain = func(b *base, name string) []string {
+		live, ends := true, map[string]bool{}
+		for _, r := range b.chains[name] {
+			if !live {
+				break
+			}
+			set, sure, yes := w.match(r)
+			if !yes || len(set.and(sources{{src, src}})) == 0 {
+				continue
+			}
+			stays := !sure
+			switch r.Verdict {
+			case "accept", "drop", "return":
+				ends[r.Verdict] = true
+			case "jump", "goto":
+				for _, e := range chain(b, r.Target) {
+					switch {
+					case e != "return":
+						ends[e] = true
+					case r.Verdict == "goto":
+						ends["return"] = true
+					default:
+						stays = true
+					}
+				}
+			case "other":
+				ends["accept"], ends["drop"], stays = true, true, true
+			default:
+				stays = true
+			}
+			live = stays
+		}
+		if live {
+			ends["return"] = true
+		}
+		var out []string
+		for e := range ends {
+			out = append(out, e)
+		}
+		return out
+	}
+	for i := range bases {
+		next := false
+		for _, e := range chain(&bases[i], bases[i].chain.Name) {
+			if e == "return" {
+				e = bases[i].chain.Policy
+			}
+			drop = drop || e == "drop"
+			next = next || e == "accept"
+		}
+		if !next {
+			return false, drop
+		}
+	}
+	return true, drop
+}
