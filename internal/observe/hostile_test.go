@@ -107,7 +107,7 @@ func TestFullFolders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := check(t, h, fact.Snapshot{})
+	s := check(t, h, initAnd())
 	if len(s.Autostart) > 3*maxJobs+maxNames || len(s.File) > maxFiles {
 		t.Errorf("%d autostarts, %d files", len(s.Autostart), len(s.File))
 	}
@@ -119,7 +119,7 @@ func TestFullFolders(t *testing.T) {
 }
 
 func TestThisMachine(t *testing.T) {
-	s := check(t, host.Live(), fact.Snapshot{})
+	s := check(t, host.Live(), initAnd())
 	for _, c := range s.Coverage {
 		t.Logf("%-14s %-8s %5d facts %6d µs %v", c.Observer, c.State, c.Count, c.TookUS, gaps(c))
 	}

@@ -30,6 +30,9 @@ type use struct {
 // difference is what happens now; the averages since boot say little.
 func seeLoad(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
 	var p Part
+	if len(in.Process) == 0 {
+		return p, errNoProcess
+	}
 	b, _, err := v.ReadFile("/proc/stat", 4<<20)
 	if err != nil {
 		return p, err

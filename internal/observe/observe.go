@@ -79,6 +79,15 @@ func gapCode(err error) string {
 	return "unreadable"
 }
 
+// place is what an error is about.
+func place(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Path
+	}
+	return ""
+}
+
 func rootCause(err error) string {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -214,7 +223,7 @@ func see(ctx context.Context, h *host.Host, o *Observer, in *fact.Snapshot, sc S
 		c.State = fact.Partial
 	}
 	if err != nil && c.State != fact.Absent {
-		c.Gaps = append(c.Gaps, fact.Gap{Code: gapCode(err), Detail: rootCause(err)})
+		c.Gaps = append(c.Gaps, fact.Gap{Code: gapCode(err), What: place(err), Detail: rootCause(err)})
 	}
 	return p, c
 }

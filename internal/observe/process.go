@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,9 @@ const userHz = 100
 
 func seeProcesses(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
 	names, err := v.Names("/proc")
+	if gone(err) {
+		err = errNoProcess
+	}
 	if err != nil {
 		return Part{}, err
 	}
@@ -59,14 +63,22 @@ func seeProcesses(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Par
 		out.Process = append(out.Process, p.Process...)
 		out.Gaps = append(out.Gaps, p.Gaps...)
 	}
-	if len(out.Process) == 0 {
-		return out, host.ErrUnavailable // /proc is not mounted
+	if len(out.Process) == 0 && ctx.Err() == nil {
+		return out, errNoProcess
+	}
+	// Every pid namespace has a pid 1.
+	if slices.Contains(pids, in.Host.Self) && !slices.Contains(pids, 1) {
+		out.Gaps = append(out.Gaps, fact.Gap{Code: "no-permission", What: "/proc", Detail: "processes of other users are hidden (hidepid)"})
 	}
 	return out, ctx.Err()
 }
 
+// errNoProcess: /proc is not mounted, or something is mounted over it.
+var errNoProcess = &fs.PathError{Op: "list", Path: "/proc", Err: errors.New("no process is listed: is /proc mounted?")}
+
 type procReader struct {
 	v     *View
+	dev   uint64 // of /proc
 	boot  string
 	since time.Time // boot
 	now   time.Time
@@ -74,7 +86,8 @@ type procReader struct {
 }
 
 func newReader(v *View, in *fact.Snapshot) *procReader {
-	r := &procReader{v: v, boot: in.Host.Boot, since: in.Host.BootTime, now: v.Host().Now(), names: map[int]string{}}
+	all, _ := v.Stat("/proc")
+	r := &procReader{v: v, dev: all.ID.Dev, boot: in.Host.Boot, since: in.Host.BootTime, now: v.Host().Now(), names: map[int]string{}}
 	for i := range in.Account {
 		a := &in.Account[i]
 		if _, ok := r.names[a.UID]; !ok {
@@ -87,21 +100,27 @@ func newReader(v *View, in *fact.Snapshot) *procReader {
 // read adds one process. One that ends meanwhile is no gap: it is simply not
 // there any more.
 func (r *procReader) read(pid int, buf []byte, out *Part) {
-	d, err := r.v.OpenDir(fact.Path("/proc/" + strconv.Itoa(pid)))
+	d, err := r.v.OpenDir(pidPath(pid))
 	if err != nil {
+		out.gapUnlessGone(pidPath(pid), err)
 		return
 	}
 	defer d.Close()
+	if i, err := d.Stat("."); err == nil && i.ID.Dev != r.dev {
+		out.gap(pidPath(pid), errCovered)
+		return
+	}
 	b, err := d.ReadFile("stat", buf)
 	if err != nil {
-		if !gone(err) {
-			out.gap(fact.Path("/proc/"+strconv.Itoa(pid)), err)
-		}
+		out.gapUnlessGone(pidPath(pid), err)
 		return
 	}
 	st, err := proc.Stat(b)
+	if err == nil && st.PID != pid {
+		err = errCovered
+	}
 	if err != nil {
-		out.gap(fact.Path("/proc/"+strconv.Itoa(pid)+"/stat"), err)
+		out.gap(pidPath(pid)+"/stat", err)
 		return
 	}
 	p := r.fromStat(st)
@@ -116,6 +135,16 @@ func (r *procReader) read(pid int, buf []byte, out *Part) {
 		r.userSide(d, &p, buf, out)
 	}
 	out.Process = append(out.Process, p)
+}
+
+// errCovered: the folder of a process shows something else, as one who hides
+// it arranges with a mount.
+var errCovered = errors.New("something else is mounted over it")
+
+func (p *Part) gapUnlessGone(at fact.Path, err error) {
+	if !gone(err) {
+		p.gap(at, err)
+	}
 }
 
 func (r *procReader) fromStat(st proc.StatLine) fact.Process {

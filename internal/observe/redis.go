@@ -40,6 +40,9 @@ var redisDefaults = map[string]string{
 
 func seeRedis(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
 	var p Part
+	if len(in.Process) == 0 {
+		return p, errNoProcess // that there is no server cannot be said
+	}
 	r := &redisLook{v: v, in: in, p: &p}
 	for i := range in.Process {
 		if in.Process[i].PID == in.Host.Self {
