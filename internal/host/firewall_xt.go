@@ -32,9 +32,11 @@ const (
 func readXT(family string) ([]fact.Ruleset, []fact.Gap) {
 	names, err := os.ReadFile(threadFile("net/" + family + "_tables_names"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		if _, err = os.Stat(threadFile("net")); err == nil {
+			return nil, nil
+		}
 	}
-	if err != nil {
+	if err != nil { // without /proc it is not known which tables there are
 		return nil, []fact.Gap{sysGap("iptables-legacy "+family, err)}
 	}
 	tables := strings.Fields(string(names))
