@@ -14,6 +14,11 @@ func OpensPort(l *fact.LogEvent, port int) bool {
 }
 
 func opens(text string) bool {
+	for _, closing := range []string{" -D ", "--delete", "delete", "--remove-"} {
+		if strings.Contains(text, closing) {
+			return false
+		}
+	}
 	lets := strings.Contains(text, "ACCEPT") || strings.Contains(text, "accept") ||
 		strings.Contains(text, "allow") || strings.Contains(text, "--add-")
 	for _, tool := range []string{"iptables", "nft ", "ufw ", "firewall-cmd"} {
