@@ -116,7 +116,6 @@ func Run(ctx context.Context, h *host.Host, obs []*Observer, sc Scope, base *fac
 type runner struct {
 	h    *host.Host
 	sc   Scope
-	mu   sync.Mutex // guards snap and left
 	snap *fact.Snapshot
 	left map[string]bool
 }
