@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -17,10 +18,11 @@ func functions(x *relate.Index, t *tracker) map[string]any {
 		"parent": f.parent, "ancestors": f.ancestors, "children": f.children, "family": f.family,
 		"process": f.process, "sockets": f.sockets, "image": f.image, "file": f.file,
 		"packaged": f.packaged, "miner_code": f.minerCode, "uninstalled": uninstalled,
+		"own_tools": ownTools, "replaced": f.replaced, "account": f.account, "shell": relate.Shell,
 		"schedule": f.schedule, "started": f.started, "starter": f.starter, "targets": f.targets,
 		"service": f.service, "setting": f.setting, "transient": transient, "exposures": f.exposures, "business": f.business,
 		"used_before": f.usedBefore, "opens_port": relate.OpensPort,
-		"within": within, "base": base, "text": text,
+		"within": within, "base": base, "text": text, "as_ref": asRef,
 	}
 }
 
@@ -160,10 +162,41 @@ func (f asker) exposures(s *fact.Service) []*relate.Exposure {
 }
 
 // usedBefore: somebody logged in with the key before that moment, as the logs
-// tell.
+// tell. Logs that hold no login by key from before it do not tell.
 func (f asker) usedBefore(k *fact.Key, t time.Time) bool {
+	question := "used " + string(k.Ref)
 	seen := !k.FirstUsed.IsZero() && k.FirstUsed.Before(t)
-	return f.t.ask("used "+string(k.Ref), "log", seen)
+	if seen || f.loginsBefore(t) {
+		return f.t.ask(question, "log", seen)
+	}
+	return f.t.undecided(question, "log")
+}
+
+func (f asker) loginsBefore(t time.Time) bool {
+	return slices.ContainsFunc(f.x.S.Log, func(e fact.LogEvent) bool {
+		return e.Kind == "ssh-accepted" && e.Key != "" && !e.Time.IsZero() && e.Time.Before(t)
+	})
+}
+
+// replaced: the program was deleted, and another one stands in its place, as
+// after an upgrade.
+func (f asker) replaced(p *fact.Process) bool {
+	if !p.ExeDeleted || p.Container != "" || strings.HasPrefix(string(p.Exe), "/memfd:") {
+		return false
+	}
+	if v := f.x.FileAt(p.Exe); v != nil {
+		return v.Type == "regular"
+	}
+	return f.t.undecided("replaced "+string(p.Ref), "file")
+}
+
+func (f asker) account(name string) *fact.Account {
+	for i := range f.x.S.Account {
+		if a := &f.x.S.Account[i]; a.Name == name {
+			return a
+		}
+	}
+	return &fact.Account{}
 }
 
 // business: the process serves clients from other hosts.
@@ -193,8 +226,27 @@ func text(v any) string {
 	return ""
 }
 
+// asRef gives a Ref back that the engine made a string of.
+func asRef(v any) fact.Ref { return fact.Ref(text(v)) }
+
 func base(s string) string {
 	return s[strings.LastIndexByte(s, '/')+1:]
 }
 
 func uninstalled(p string) bool { return relate.Uninstalled(fact.Path(p)) }
+
+func ownTools(p string) bool { return relate.OwnTools(fact.Path(p)) }
+
+// undecided asks a yes-or-no question that nothing of what was seen answers.
+func (t *tracker) undecided(question, observer string) bool {
+	if t.covered(observer) {
+		t.unseen = append(t.unseen, Unseen{Observer: observer, Gap: fact.Gap{Code: "unseen"}})
+	}
+	if a, ok := t.assign[question]; ok {
+		return a
+	}
+	if t.open == "" {
+		t.open = question
+	}
+	return false
+}

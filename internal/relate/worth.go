@@ -19,7 +19,10 @@ type Look struct {
 const busyPercent = 5
 
 // WorthALook names the processes whose image is worth reading: the busy ones,
-// and those that run from where programs are not installed.
+// and those that run from where packages do not install programs. And files
+// that facts name in passing: what stands now where a program was deleted, and
+// what sshd asks for keys. Once packages are known, also every program that
+// none owns.
 func WorthALook(x *Index) Look {
 	var l Look
 	var ps []*fact.Process
@@ -28,25 +31,37 @@ func WorthALook(x *Index) Look {
 		if p.Kernel || p.Exe == "" || p.PID == x.S.Host.Self {
 			continue
 		}
-		if p.CPULife >= busyPercent || p.CPUNow >= busyPercent || p.ExeDeleted || Uninstalled(p.Exe) {
+		if p.CPULife >= busyPercent || p.CPUNow >= busyPercent || p.ExeDeleted || WorthReading(p.Exe) || x.unowned(p) {
 			ps = append(ps, p)
+		}
+		if p.ExeDeleted && p.Container == "" && !under(p.Exe, "/memfd:") {
+			l.Files = append(l.Files, p.Exe)
 		}
 	}
 	sort.SliceStable(ps, func(i, j int) bool { return max(ps[i].CPULife, ps[i].CPUNow) > max(ps[j].CPULife, ps[j].CPUNow) })
 	for _, p := range ps {
 		l.Images = append(l.Images, p.Ref)
 	}
+	l.Files = append(l.Files, keyCommands(x)...)
 	return l
 }
 
-// Uninstalled reports whether a path lies where packages and administrators do
-// not install programs: world-writable, volatile or hidden places.
-func Uninstalled(p fact.Path) bool {
-	s := string(p)
-	for _, dir := range []string{"/tmp/", "/var/tmp/", "/dev/", "/run/user/", "/var/lock/", "/memfd:"} {
-		if strings.HasPrefix(s, dir) {
-			return true
+// unowned: it is known that no package owns what the process runs.
+func (x *Index) unowned(p *fact.Process) bool {
+	ok, _ := x.Covered("package")
+	f := x.Image(p)
+	return ok && f != nil && f.Package == ""
+}
+
+// keyCommands are the programs that every sshd asks for the keys of an account.
+func keyCommands(x *Index) []fact.Path {
+	var out []fact.Path
+	for i := range x.S.Service {
+		for _, s := range x.S.Service[i].Settings {
+			if f, _, _ := strings.Cut(s.Value, " "); strings.HasSuffix(s.Name, "authorizedkeyscommand") && strings.HasPrefix(f, "/") {
+				out = append(out, fact.Path(f))
+			}
 		}
 	}
-	return strings.Contains(s, "/.")
+	return out
 }
