@@ -28,9 +28,6 @@ var markers = [][16]byte{
 	{0x4e, 0xe5, 0x2c, 0xb6, 0xf7, 0x3b, 0x85, 0x84},                                                 // superscalarAdd7
 }
 
-// sink keeps the compiler from seeing that nothing comes of the work.
-var sink uint64
-
 func main() {
 	threads := flag.Int("threads", runtime.NumCPU(), "CPUs to keep busy")
 	percent := flag.Int("percent", 100, "how busy, each")
@@ -57,9 +54,7 @@ func burn(percent int) {
 		if percent < 100 {
 			time.Sleep(time.Duration(100-percent) * time.Millisecond)
 		}
-		if x == 0 {
-			sink++
-		}
+		runtime.KeepAlive(x) // the compiler must not see that nothing comes of the work
 	}
 }
 
