@@ -16,7 +16,8 @@ type Reach struct {
 	// Sources are for "some": who. For "cannot-tell" they are those who can in
 	// any case.
 	Sources []netip.Prefix
-	// Except are for "anywhere": who is shut out all the same, or may be.
+	// Except are for "anywhere": who is shut out all the same, or may be. At
+	// most 256 are named, as of Sources.
 	Except []netip.Prefix
 	// Because is the rule that lets the packet in, or that stops it; nil when a
 	// policy does.
@@ -50,11 +51,12 @@ func reach(rulesets []fact.Ruleset, proto string, local netip.Addr, port int, v6
 	if local.Unmap().IsLoopback() {
 		return Reach{From: "nobody", Why: "loopback"}
 	}
-	p := packet{proto: proto, local: local.Unmap(), port: port, v6: v6, outside: outside(v6), effort: &effort{sources: map[*fact.Rule]sources{}}}
+	p := packet{proto: proto, local: local.Unmap(), port: port, v6: v6}
 	bases, rules := p.bases(rulesets)
 	if rules == 0 && !slices.ContainsFunc(bases, func(b base) bool { return b.chain.Policy == "drop" }) {
 		return Reach{From: "anywhere", Why: "no-rules"}
 	}
+	p.effort = &effort{cells: cut(bases, v6)}
 	var out, in, other *Reach
 	for _, name := range interfaces(bases) {
 		r := p.over(bases, name)
@@ -118,7 +120,6 @@ type packet struct {
 	local        netip.Addr
 	port, sport  int
 	v6           bool
-	outside      sources
 	effort       *effort
 }
 

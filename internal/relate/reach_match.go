@@ -8,23 +8,18 @@ import (
 	"demine/internal/fact"
 )
 
-// match says for which senders a rule matches the packet: yes is false when for
-// none, sure is false when it depends on something that is not known.
-func (w *walk) match(r *fact.Rule) (set sources, sure, yes bool) {
+// match says whether a rule matches the packet, but for its sender: yes is false
+// when it does not, sure is false when it depends on something that is not
+// known.
+func (w *walk) match(r *fact.Rule) (sure, yes bool) {
 	if !w.protoAndPort(r) || !w.ports(r) || !w.device(r) {
-		return nil, false, false
+		return false, false
 	}
 	state, dst, words := w.stateOf(r), w.destination(r), w.words(r)
 	if state == no || dst == no || words == no {
-		return nil, false, false
+		return false, false
 	}
-	set, ok := w.effort.sources[r]
-	if !ok {
-		set = sourcesOf(r, w.all, w.v6)
-		w.effort.sources[r] = set
-		w.effort.steps += len(set)
-	}
-	return set, state == sureYes && dst == sureYes && words == sureYes, true
+	return state == sureYes && dst == sureYes && words == sureYes, true
 }
 
 // truth has three values.

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"demine/internal/fact"
 	"demine/internal/format/xtables"
 )
 
@@ -142,19 +141,4 @@ func (s sources) prefixes() (out []netip.Prefix) {
 		}
 	}
 	return out
-}
-
-// sourcesOf are the sources that a rule asks for.
-func sourcesOf(r *fact.Rule, all sources, v6 bool) sources {
-	if len(r.Src) == 0 {
-		return all
-	}
-	s := prefixSources(r.Src, v6)
-	switch {
-	case !r.NotSrc:
-		return all.and(s)
-	case len(s) == 0: // "not" addresses of the other family: only packets of that family have one
-		return nil
-	}
-	return all.minus(s)
 }

@@ -184,8 +184,9 @@ func TestWalk(t *testing.T) {
 	g := rand.New(rand.NewPCG(3, 4))
 	for range 3000 {
 		rs := randomRulesets(g)
-		p := packet{proto: "tcp", port: 80, sport: 40000, iface: unnamed, outside: outside(false), effort: &effort{sources: map[*fact.Rule]sources{}}}
+		p := packet{proto: "tcp", port: 80, sport: 40000, iface: unnamed, effort: &effort{}}
 		bases, _ := p.bases(rs)
+		p.effort.cells = cut(bases, false)
 		r := p.walk(bases)
 		for _, s := range []string{"10.0.0.1", "10.0.0.2", "10.0.1.1", "8.8.8.8"} {
 			a := netip.MustParseAddr(s)
@@ -242,7 +243,7 @@ func randomRulesets(g *rand.Rand) []fact.Ruleset {
 
 // naive gives the possible ends of one sender.
 func naive(p packet, bases []base, src netip.Addr) (accept, drop bool) {
-	w := &walk{packet: p, state: "new", all: p.outside}
+	w := &walk{packet: p, state: "new"}
 	var chain func(b *base, name string) []string
 	chain = func(b *base, name string) []string {
 		live, ends := true, map[string]bool{}
@@ -250,8 +251,9 @@ func naive(p packet, bases []base, src netip.Addr) (accept, drop bool) {
 			if !live {
 				break
 			}
-			set, sure, yes := w.match(r)
-			if !yes || len(set.and(sources{{src, src}})) == 0 {
+			sure, yes := w.match(r)
+			in := slices.ContainsFunc(r.Src, func(p netip.Prefix) bool { return p.Contains(src) })
+			if !yes || len(r.Src) > 0 && in == r.NotSrc {
 				continue
 			}
 			stays := !sure
