@@ -4,7 +4,7 @@ import "fmt"
 
 // someKey is a public key that nobody has the private half of; n tells several apart.
 func someKey(n int) string {
-	return fmt.Sprintf("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI%043d", n)
+	return fmt.Sprintf("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA%042d", n)
 }
 
 const authorized = "cat >> /root/.ssh/authorized_keys <<'E'\n%sE\n"
