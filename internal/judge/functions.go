@@ -22,7 +22,7 @@ func functions(x *relate.Index, t *tracker) map[string]any {
 		"schedule": f.schedule, "started": f.started, "starter": f.starter, "targets": f.targets,
 		"service": f.service, "setting": f.setting, "transient": transient, "exposures": f.exposures, "business": f.business,
 		"used_before": f.usedBefore, "opens_port": relate.OpensPort,
-		"within": within, "base": base, "text": text, "as_ref": asRef,
+		"within": within, "base": base, "text": text,
 	}
 }
 
@@ -224,13 +224,6 @@ func text(v any) string {
 		return string(v)
 	}
 	return ""
-}
-
-// asRef gives a Ref back that the engine made a string of.
-func asRef(v any) fact.Ref { return fact.Ref(text(v)) }
-
-func base(s string) string {
-	return s[strings.LastIndexByte(s, '/')+1:]
 }
 
 func uninstalled(p string) bool { return relate.Uninstalled(fact.Path(p)) }

@@ -183,9 +183,9 @@ func plain(v any) any {
 func Refs(v any) []fact.Ref {
 	var out []fact.Ref
 	switch v := v.(type) {
-	case fact.Ref:
+	case string: // expressions see Refs as text
 		if v != "" {
-			out = append(out, v)
+			out = append(out, fact.Ref(v))
 		}
 	case []fact.Ref:
 		out = append(out, v...)
