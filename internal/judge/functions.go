@@ -226,6 +226,8 @@ func text(v any) string {
 	return ""
 }
 
+func base(s string) string { return s[strings.LastIndexByte(s, '/')+1:] }
+
 func uninstalled(p string) bool { return relate.Uninstalled(fact.Path(p)) }
 
 func ownTools(p string) bool { return relate.OwnTools(fact.Path(p)) }
