@@ -128,7 +128,8 @@ func (r *procReader) read(pid int, buf []byte, out *Part) {
 		s := proc.Status(b)
 		p.UID, p.RUID = s.EUID, s.UID
 		p.User = r.names[p.UID]
-	} else if gone(err) {
+	} else {
+		out.gapUnlessGone(pidPath(pid)+"/status", err)
 		return
 	}
 	if !p.Kernel {
@@ -167,11 +168,15 @@ func (r *procReader) fromStat(st proc.StatLine) fact.Process {
 func (r *procReader) userSide(d host.Dir, p *fact.Process, buf []byte, out *Part) {
 	if b, err := d.ReadFile("cmdline", buf); err == nil {
 		p.Argv = mask.Argv(texts(proc.Cmdline(b)))
+	} else {
+		out.gapUnlessGone(pidPath(p.PID)+"/cmdline", err)
 	}
 	if b, err := d.ReadFile("cgroup", buf); err == nil {
 		cg := proc.Cgroup(b)
 		p.Cgroup = fact.Path(cg)
 		p.Unit, p.Session, p.Container = proc.CgroupOwner(cg)
+	} else {
+		out.gapUnlessGone(pidPath(p.PID)+"/cgroup", err)
 	}
 	exe, err := d.Readlink("exe")
 	switch {
@@ -182,7 +187,7 @@ func (r *procReader) userSide(d host.Dir, p *fact.Process, buf []byte, out *Part
 		}
 	case denied(err):
 		p.Gaps = append(p.Gaps, "exe", "cwd", "sockets")
-		out.gap(fact.Path("/proc/"+strconv.Itoa(p.PID)+"/exe"), err)
+		out.gap(pidPath(p.PID)+"/exe", err)
 		return // the rest needs the same right
 	}
 	if cwd, err := d.Readlink("cwd"); err == nil {
@@ -192,9 +197,9 @@ func (r *procReader) userSide(d host.Dir, p *fact.Process, buf []byte, out *Part
 		p.NetNS = bracketed(ns)
 	}
 	fds, err := d.Names("fd")
-	if denied(err) {
+	if err != nil && !gone(err) {
 		p.Gaps = append(p.Gaps, "sockets")
-		out.gap(fact.Path("/proc/"+strconv.Itoa(p.PID)+"/fd"), err)
+		out.gap(pidPath(p.PID)+"/fd", err)
 	}
 	for _, fd := range fds {
 		if l, err := d.Readlink("fd/" + fd); err == nil && strings.HasPrefix(l, "socket:[") {

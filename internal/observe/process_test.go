@@ -20,13 +20,15 @@ func running(folder, pid int) string {
 // What /proc shows of the processes but not in them is said, and only then.
 func TestProcessesNotSeen(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"all seen":   {running(1, 1) + running(900, 900), ""},
-		"hidepid=2":  {running(900, 900), "no-permission /proc"},
-		"hidepid=1":  {running(1, 1) + running(900, 900) + "-- /proc/7 type=dir error=permission --\n", "no-permission /proc/7"},
-		"bind mount": {running(1, 1) + running(900, 900) + running(7, 1), "unreadable /proc/7/stat"},
-		"ended":      {running(1, 1) + running(900, 900) + "-- /proc/7 type=dir --\n", ""},
-		"nothing":    {"-- /proc type=dir --\n", "unreadable /proc"},
-		"no /proc":   {"-- /etc/hostname --\n", "unreadable /proc"},
+		"all seen":       {running(1, 1) + running(900, 900), ""},
+		"hidepid=2":      {running(900, 900), "no-permission /proc"},
+		"hidepid=1":      {running(1, 1) + running(900, 900) + "-- /proc/7 type=dir error=permission --\n", "no-permission /proc/7"},
+		"no descriptor":  {running(1, 1) + running(900, 900) + "-- /proc/8/stat --\n8 (x) S 1" + strings.Repeat(" 0", 48) + "\n-- /proc/8/status error=io --\n", "unreadable /proc/8/status"},
+		"no descriptors": {running(1, 1) + running(900, 900) + "-- /proc/900/fd error=io --\n", "unreadable /proc/900/fd"},
+		"bind mount":     {running(1, 1) + running(900, 900) + running(7, 1), "unreadable /proc/7/stat"},
+		"ended":          {running(1, 1) + running(900, 900) + "-- /proc/7 type=dir --\n", ""},
+		"nothing":        {"-- /proc type=dir --\n", "unreadable /proc"},
+		"no /proc":       {"-- /etc/hostname --\n", "unreadable /proc"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, err := fixture.Parse([]byte("-- kernel/identity --\nself=900\n" + c.text))
