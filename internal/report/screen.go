@@ -326,7 +326,7 @@ func (p *printer) about(in *explain.Incident) map[fact.Ref]bool {
 
 func (p *printer) door(e *relate.Exposure) string {
 	return p.say("door", "service", e.Service, "listener", e.Listener) + p.sep() +
-		join(p.sep(), p.from(e)+p.why(e), p.auth(e))
+		join(p.sep(), p.auth(e), p.from(e)+p.why(e)) // a row may be cut at its end
 }
 
 // from says who can reach a listener.
