@@ -34,6 +34,7 @@ const tickSlack = 90 * time.Second
 
 func (x *Index) schedules() []Schedule {
 	var out []Schedule
+	underCron := x.cronChildren()
 	for i := range x.S.Autostart {
 		a := &x.S.Autostart[i]
 		if a.Kind != "cron" || a.Schedule == "" {
@@ -43,7 +44,7 @@ func (x *Index) schedules() []Schedule {
 		if err != nil {
 			continue // the observer has reported the line
 		}
-		out = append(out, x.schedule(a, s))
+		out = append(out, x.schedule(a, s, underCron))
 	}
 	return out
 }
@@ -57,7 +58,7 @@ func dialect(name string) crontab.Dialect {
 	return crontab.Cronie
 }
 
-func (x *Index) schedule(a *fact.Autostart, s crontab.Schedule) Schedule {
+func (x *Index) schedule(a *fact.Autostart, s crontab.Schedule, underCron map[*fact.Process]bool) Schedule {
 	r := Schedule{Ref: a.Ref, Last: s.Prev(x.Now), Next: s.Next(x.Now), Every: int(s.Every().Seconds())}
 	hours := s.Hours()
 	for h, on := range hours {
@@ -69,7 +70,7 @@ func (x *Index) schedule(a *fact.Autostart, s crontab.Schedule) Schedule {
 		r.Window = fmt.Sprintf("%02d:00-%02d:59", from, to)
 		r.First = firstTick(s, r.Last, from)
 	}
-	r.Started = x.startsOf(a, s)
+	r.Started = x.startsOf(a, s, underCron)
 	return r
 }
 
@@ -103,62 +104,79 @@ func firstTick(s crontab.Schedule, last time.Time, from int) time.Time {
 // startsOf finds the processes that a job started: by a path that it names, or
 // because a process of the same user began within the slack after a tick in a
 // cgroup of the cron daemon.
-func (x *Index) startsOf(a *fact.Autostart, s crontab.Schedule) []Start {
+func (x *Index) startsOf(a *fact.Autostart, s crontab.Schedule, underCron map[*fact.Process]bool) []Start {
 	if !a.Active {
 		return nil
 	}
 	var out []Start
+	last := lastTick{s: s}
 	for i := range x.S.Process {
 		p := &x.S.Process[i]
 		if p.Kernel || p.Started.IsZero() || p.PID == x.S.Host.Self {
 			continue
 		}
-		// A start time counts from the boot time, which a stored snapshot or an old
-		// kernel may only know to the second.
-		tick := s.Prev(p.Started.Add(time.Second).In(x.Now.Location()))
-		after := p.Started.Sub(tick)
-		if tick.IsZero() || after > tickSlack {
+		by := tie(a, p, underCron[p])
+		if by == "" {
 			continue
 		}
-		if by := x.tie(a, p); by != "" {
+		// A start time counts from the boot time, which a stored snapshot or an old
+		// kernel may only know to the second.
+		tick := last.before(p.Started.Add(time.Second).In(x.Now.Location()))
+		if after := p.Started.Sub(tick); !tick.IsZero() && after <= tickSlack {
 			out = append(out, Start{Process: p.Ref, Tick: tick, After: after.Seconds(), By: by})
 		}
 	}
 	return out
 }
 
+// lastTick finds the last tick at or before moments that mostly ascend, as the
+// starts of processes do: a crontab may hold thousands of jobs.
+type lastTick struct {
+	s          crontab.Schedule
+	from, next time.Time // in between no tick is newer than tick
+	tick       time.Time
+}
+
+func (l *lastTick) before(t time.Time) time.Time {
+	if l.from.IsZero() || t.Before(l.from) || !l.next.IsZero() && !t.Before(l.next) {
+		l.from, l.tick, l.next = t, l.s.Prev(t), l.s.Next(t)
+		if !l.tick.IsZero() {
+			l.from = l.tick
+		}
+	}
+	return l.tick
+}
+
 // tie says what besides the time ties a process to a job.
-func (x *Index) tie(a *fact.Autostart, p *fact.Process) string {
-	named := slices.Contains(a.Shell.Runs, p.Exe) || slices.Contains(a.Shell.Writes, p.Exe)
+func tie(a *fact.Autostart, p *fact.Process, underCron bool) string {
 	switch {
-	case named:
+	case slices.Contains(a.Shell.Runs, p.Exe), slices.Contains(a.Shell.Writes, p.Exe):
 		return "path"
 	case a.User != "" && p.User != a.User:
 		return ""
-	case x.underCron(p):
+	case underCron:
 		return "unit"
 	}
 	return ""
 }
 
-// underCron reports whether a process lives where the cron daemon's children
-// live, though its parent may long be gone.
-func (x *Index) underCron(p *fact.Process) bool {
-	if isCron(p) {
-		return false
-	}
-	for _, q := range x.Ancestors(p) {
-		if isCron(q) {
-			return true
-		}
-	}
+// cronChildren are the processes that live where the cron daemon's children
+// live, though their parent may long be gone.
+func (x *Index) cronChildren() map[*fact.Process]bool {
+	groups := map[fact.Path]bool{}
 	for i := range x.S.Process {
-		q := &x.S.Process[i]
-		if isCron(q) && q.Cgroup != "" && q.Cgroup != "/" && q.Cgroup == p.Cgroup {
-			return true
+		if p := &x.S.Process[i]; isCron(p) && p.Cgroup != "" && p.Cgroup != "/" {
+			groups[p.Cgroup] = true
 		}
 	}
-	return false
+	out := map[*fact.Process]bool{}
+	for i := range x.S.Process {
+		p := &x.S.Process[i]
+		if !isCron(p) && (groups[p.Cgroup] || slices.ContainsFunc(x.Ancestors(p), isCron)) {
+			out[p] = true
+		}
+	}
+	return out
 }
 
 func isCron(p *fact.Process) bool {

@@ -1,10 +1,13 @@
 package relate
 
 import (
+	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
 	"demine/internal/fact"
+	"demine/internal/format/crontab"
 )
 
 var (
@@ -102,5 +105,56 @@ func TestWindow(t *testing.T) {
 	}
 	if _, _, ok := window(all); ok {
 		t.Error("all day is no window")
+	}
+}
+
+// A crontab of thousands of jobs and a host of thousands of processes are
+// matched in one go, not each with each: it took minutes.
+func TestManyJobsAndProcesses(t *testing.T) {
+	s := incident()
+	job := s.Autostart[0]
+	for i := range 2000 {
+		j := job
+		j.Ref, j.Schedule = fact.Ref(fmt.Sprint("autostart:cron:/etc/cron.d/x#", i)), "0 0 29 2 *"
+		s.Autostart = append(s.Autostart, j)
+		s.Process = append(s.Process, fact.Process{
+			Ref: fact.Ref(fmt.Sprint("process:", 20000+i)), PID: 20000 + i, PPID: 50, User: "root",
+			Started: half.Add(time.Duration(i) * time.Millisecond),
+		})
+	}
+	begin := cpuTime(t)
+	x := New(s)
+	if took := cpuTime(t) - begin; took > 10*time.Second {
+		t.Errorf("took %v of CPU", took)
+	}
+	if got := x.Schedules[0].Started; len(got) != 1 || got[0].Process != "process:13343" {
+		t.Errorf("started %+v", got)
+	}
+}
+
+// cpuTime is what the tests used so far: the clock on the wall of a busy machine
+// says little.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// One answer serves for all moments up to the next tick, and no further.
+func TestLastTick(t *testing.T) {
+	s, err := crontab.ParseScheduleAs("*/5 19-23,0-7 * * *", crontab.Cronie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := lastTick{s: s}
+	at := time.Date(2026, 11, 22, 6, 0, 0, 0, zone)
+	for _, step := range []time.Duration{0, time.Second, 299 * time.Second, time.Second, 12 * time.Hour, -13 * time.Hour, 6 * time.Hour, time.Minute, time.Minute} {
+		at = at.Add(step)
+		if got, want := l.before(at), s.Prev(at); !got.Equal(want) {
+			t.Errorf("%v: %v, want %v", at, got, want)
+		}
 	}
 }
