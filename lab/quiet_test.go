@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -33,6 +34,7 @@ func TestQuiet(t *testing.T) {
 			}
 			if cron == RHEL {
 				checkOperator(t, h)
+				checkOldKernel(t, h)
 				checkLoad(t, h)
 			}
 		})
@@ -84,6 +86,22 @@ func checkOperator(t *testing.T, h *Host) {
 	if want := fmt.Sprintf("%q: %q", "peer", OperatorV4); !strings.Contains(r.Stdout, want) {
 		t.Errorf("exit %d: the operator's address is not %s: %s", r.Exit, want, r.Stderr)
 	}
+}
+
+// checkOldKernel: without the system calls that came after CentOS 7's kernel 3.10, demine says the same.
+func checkOldKernel(t *testing.T, h *Host) {
+	t.Helper()
+	const after310 = "statx,openat2,faccessat2,clone3,rseq,getrandom,copy_file_range,memfd_create,execveat,pidfd_open,io_uring_setup,bpf"
+	r, err := h.Run(t.Context(), "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace="+after310, "-e", "inject="+after310+":error=ENOSYS",
+		"/root/demine", "scan", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s scan
+	if err := json.Unmarshal([]byte(r.Stdout), &s); err != nil {
+		t.Fatalf("exit %d, %v: %s%s", r.Exit, err, r.Stdout, r.Stderr)
+	}
+	checkSilent(t, s, posture)
 }
 
 // checkLoad: programs that keep the CPUs busy are named as the cause.
