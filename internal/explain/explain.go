@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"demine/internal/fact"
@@ -24,9 +25,7 @@ func Explain(ctx context.Context, x *relate.Index, r judge.Report, causes []*Hyp
 		}
 		s.Incidents = append(s.Incidents, incident(x, group, causes))
 	}
-	slices.SortStableFunc(s.Incidents, func(a, b Incident) int {
-		return certainties[a.Certainty] - certainties[b.Certainty]
-	})
+	slices.SortStableFunc(s.Incidents, func(a, b Incident) int { return weight(a) - weight(b) })
 	implants := implantProcesses(s.Incidents)
 	s.Load, s.Impact = loadCause(x, implants), impact(x, implants)
 	s.Schedule = schedulesOf(x, s.Incidents)
@@ -38,6 +37,15 @@ func Explain(ctx context.Context, x *relate.Index, r judge.Report, causes []*Hyp
 	s.Verdict, s.Exit = verdict(s)
 	s.noNulls()
 	return s, nil
+}
+
+// weight orders incidents: the surest first, of those the miner.
+func weight(i Incident) int {
+	w := 2 * certainties[i.Certainty]
+	if !IsMining(strings.TrimPrefix(i.Title.ID, "rule.")) {
+		w++
+	}
+	return w
 }
 
 var certainties = map[string]int{judge.Confirmed: 0, judge.Likely: 1, judge.Possible: 2}
@@ -138,7 +146,7 @@ func schedulesOf(x *relate.Index, is []Incident) []relate.Schedule {
 	var out []relate.Schedule
 	for _, i := range is {
 		for _, m := range i.Implants {
-			if s := x.ScheduleOf(m.Ref); s != nil {
+			if s := x.ScheduleOf(m.Ref); s != nil && !m.Dormant {
 				out = append(out, *s)
 			}
 		}

@@ -30,7 +30,7 @@ func incident(x *relate.Index, fs []judge.Finding, causes []*Hypothesis) Inciden
 		}
 	}
 	i.ID = "I" + fs[0].ID[1:]
-	i.Title = fs[0].Message
+	i.Title = chief(fs).Message
 	i.Implants = sc.implants()
 	i.Causes = rankCauses(sc, causes)
 	i.Timeline = sc.timeline()
@@ -38,6 +38,17 @@ func incident(x *relate.Index, fs []judge.Finding, causes []*Hypothesis) Inciden
 	i.Impact = impact(x, sc.members())
 	i.Advice, i.AdviceWhy, i.Rotate = sc.advice()
 	return i
+}
+
+// chief is the finding that names the incident: a confirmed miner before what
+// else is as certain, since it is what hurts.
+func chief(fs []judge.Finding) judge.Finding {
+	for _, f := range fs {
+		if f.Certainty == judge.Confirmed && IsMining(f.Rule) {
+			return f
+		}
+	}
+	return fs[0]
 }
 
 func newScene(x *relate.Index, fs []judge.Finding) *scene {
@@ -127,7 +138,20 @@ func (sc *scene) implants() []Implant {
 	for _, f := range sc.findings {
 		out = appendPlanted(out, sc.x, f.Subject)
 	}
-	return out
+	return runFirst(out)
+}
+
+// runFirst puts the autostarts that run before those that this host ignores.
+func runFirst(ms []Implant) []Implant {
+	var out, ignored []Implant
+	for _, m := range ms {
+		if m.Dormant {
+			ignored = append(ignored, m)
+		} else {
+			out = append(out, m)
+		}
+	}
+	return append(out, ignored...)
 }
 
 func appendPlanted(out []Implant, x *relate.Index, r fact.Ref) []Implant {
@@ -139,7 +163,7 @@ func appendPlanted(out []Implant, x *relate.Index, r fact.Ref) []Implant {
 		if name == "" {
 			name = a.Name
 		}
-		out = append(out, Implant{Kind: fact.KindAutostart, Ref: r, Name: name, Origin: &a.Origin})
+		out = append(out, Implant{Kind: fact.KindAutostart, Ref: r, Name: name, Origin: &a.Origin, Dormant: !a.Active})
 	}
 	if k := x.Key(r); k != nil {
 		out = append(out, Implant{Kind: fact.KindKey, Ref: r, Name: k.Fingerprint, Origin: &k.Origin})

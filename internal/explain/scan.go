@@ -101,6 +101,7 @@ type Implant struct {
 	Name    string       `json:"name"`              // path, or text of the line
 	Members []fact.Ref   `json:"members,omitempty"` // processes of its family
 	Origin  *fact.Origin `json:"origin,omitempty"`
+	Dormant bool         `json:"dormant,omitempty"` // an autostart that this host does not run
 }
 
 // Cause is one hypothesis of how they got in.

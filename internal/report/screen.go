@@ -207,7 +207,9 @@ func (p *printer) owner(ref fact.Ref) string {
 
 func (p *printer) implantAutostart(im *explain.Implant) string {
 	parts := []string{join("  ", p.origin(im.Origin), fit(p.host(im.Name), longLine, p.dots()))}
-	if sc := p.schedule(im.Ref); sc != nil {
+	if im.Dormant {
+		parts = append(parts, p.say("implant.dormant"))
+	} else if sc := p.schedule(im.Ref); sc != nil {
 		parts = append(parts, p.when(sc))
 	}
 	return join(p.sep(), parts...)
