@@ -22,6 +22,13 @@ func (g gen) maybe(n int, s string) string {
 func (g gen) iptables(v6 bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*filter\n:INPUT %s [0:0]\n:U1 - [0:0]\n:U2 - [0:0]\n", g.pick("ACCEPT", "DROP", "DROP"))
+	untracked := ""
+	if g.IntN(4) == 0 { // goto and untracked matter only together with other rules
+		b.WriteString("-A INPUT -j U1\n-A U1 -g U2\n")
+	} else if g.IntN(3) == 0 {
+		untracked = g.port()
+		fmt.Fprintf(&b, "-A INPUT -p tcp -m tcp --dport %s -m conntrack %s -j %s\n", untracked, g.pick("--ctstate UNTRACKED", "--ctstate NEW", "! --ctstate NEW"), g.pick("ACCEPT", "DROP"))
+	}
 	for _, c := range []struct {
 		name    string
 		targets []string
@@ -31,8 +38,10 @@ func (g gen) iptables(v6 bool) string {
 		}
 	}
 	b.WriteString("COMMIT\n*raw\n:PREROUTING ACCEPT [0:0]\n")
-	if g.IntN(5) == 0 {
-		fmt.Fprintf(&b, "-A PREROUTING -p tcp -m tcp --dport %s -j %s\n", g.port(), g.pick("DROP", "CT --notrack"))
+	if untracked != "" {
+		fmt.Fprintf(&b, "-A PREROUTING -p tcp -m tcp --dport %s -j CT --notrack\n", untracked)
+	} else if g.IntN(5) == 0 {
+		fmt.Fprintf(&b, "-A PREROUTING -p tcp -m tcp --dport %s -j DROP\n", g.port())
 	}
 	b.WriteString("COMMIT\n*mangle\n:INPUT ACCEPT [0:0]\n")
 	if g.IntN(5) == 0 {
@@ -75,7 +84,7 @@ func (g gen) xtConditions(v6 bool) string {
 	add(9, "-m comment --comment "+g.pick("web", `"two words"`, `"a \"quoted\" one"`))
 	add(12, "-m pkttype --pkt-type "+g.pick("broadcast", "unicast"))
 	add(20, "-m mark --mark 0x1")
-	add(20, "-m limit --limit 1000/sec")
+	add(20, "-m limit --limit 10000/sec --limit-burst 1000")
 	if v6 {
 		add(10, "-m iprange --src-range fd77::2-fd77::7")
 	} else {
@@ -154,8 +163,8 @@ func (g gen) nftConditions(family string) string {
 	if g.IntN(3) > 0 {
 		c = append(c, "tcp "+g.pick("dport "+g.port(), "dport "+g.port(), "dport != "+g.port(), "dport 1-1023", "dport { 22, 80, 6000-7000 }", "dport != { 22, 9000 }", "dport @ports", "dport != @ports", "dport @none",
 			"dport > 1024", "dport <= 80", "flags & (fin|syn|rst|ack) == syn", "flags & (fin|syn) == (fin|syn)", "sport 1024-65535"))
-	} else {
-		add(3, g.pick("meta l4proto { tcp, udp } th dport 80", "meta l4proto != udp", "udp dport 53", "meta mark 0x1", "limit rate 1000/second"))
+	} else if !strings.Contains(strings.Join(c, " "), "l4proto") {
+		add(3, g.pick("meta l4proto { tcp, udp } th dport 80", "meta l4proto != udp", "udp dport 53", "meta mark 0x1", "limit rate 10000/second burst 1000 packets"))
 	}
 	add(5, "ct state "+g.pick("new", "established,related", "!= new", "invalid", "{ new, untracked }", "new,untracked"))
 	add(15, g.pick("fib daddr type local", "fib daddr type != local", "fib daddr type broadcast"))

@@ -62,14 +62,41 @@ func (w *walk) stateOf(r *fact.Rule) truth {
 	if len(r.CTState) == 0 {
 		return sureYes
 	}
-	if w.state != "unsure" {
-		return truthOf(slices.Contains(r.CTState, w.state) != r.NotState)
+	tracked := w.tracked()
+	if w.state != "unsure" && tracked != "unsure" {
+		state := w.state
+		if state == "new" {
+			state = tracked
+		}
+		return truthOf(slices.Contains(r.CTState, state) != r.NotState)
 	}
 	a, b := slices.Contains(r.CTState, "new"), slices.Contains(r.CTState, "untracked")
+	if tracked != "new" {
+		a = slices.Contains(r.CTState, "invalid")
+	}
+	if w.state == "new" {
+		b = slices.Contains(r.CTState, "new")
+	}
 	if a != b {
 		return unsure
 	}
 	return truthOf(a != r.NotState)
+}
+
+// conntrack is NF_IP_PRI_CONNTRACK of linux/netfilter_ipv4.h: where the state of
+// a packet becomes known.
+const conntrack = -200
+
+// tracked is the state of a new packet where the walk is: it is "invalid" before
+// conntrack has seen it.
+func (w *walk) tracked() string {
+	switch c := w.base.chain; {
+	case c.Hook == "ingress", c.Hook == "prerouting" && c.Priority < conntrack:
+		return "invalid"
+	case c.Hook == "prerouting" && c.Priority == conntrack:
+		return "unsure"
+	}
+	return "new"
 }
 
 // destination checks the address that the packet is for.
