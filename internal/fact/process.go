@@ -72,11 +72,16 @@ type Load struct {
 	Blocked   int        `json:"blocked"`               // tasks in D state
 }
 
-// CPUUse is one CPU over the sample, in percent of it.
+// CPUUse is one CPU over the sample, in percent of it. Busy is user, system
+// and interrupts together.
 type CPUUse struct {
-	CPU                                    int     `json:"cpu"`
-	User, System, IOWait, Steal, IRQ, Idle float64 `json:"-"`
-	Busy                                   float64 `json:"busy"`
+	CPU    int     `json:"cpu"`
+	Busy   float64 `json:"busy"`
+	User   float64 `json:"user"`
+	System float64 `json:"system"`
+	IOWait float64 `json:"iowait"`
+	Steal  float64 `json:"steal"`
+	IRQ    float64 `json:"irq"`
 }
 
 // PSI is one line of /proc/pressure: share of time in which some or all tasks
