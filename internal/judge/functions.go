@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -162,14 +163,43 @@ func (f asker) exposures(s *fact.Service) []*relate.Exposure {
 }
 
 // usedBefore: somebody logged in with the key before that moment, as the logs
-// tell. Logs that hold no login by key from before it do not tell.
+// tell. Logs that hold no login by key from before it do not tell. A dump bears
+// the time of its last save only: any older dump moves the moment back, and
+// where Redis still saves into the folder the first save is not known.
 func (f asker) usedBefore(k *fact.Key, t time.Time) bool {
 	question := "used " + string(k.Ref)
-	seen := !k.FirstUsed.IsZero() && k.FirstUsed.Before(t)
+	oldest := f.oldestDump(t)
+	seen := !k.FirstUsed.IsZero() && k.FirstUsed.Before(oldest)
+	if seen && oldest.Equal(t) && f.savesInto(path.Dir(string(k.Origin.Path))) {
+		return f.t.undecided(question, "redis")
+	}
+	t = oldest
 	if seen || f.loginsBefore(t) {
 		return f.t.ask(question, "log", seen)
 	}
 	return f.t.undecided(question, "log")
+}
+
+// oldestDump is the earliest save of a planted dump, t at the latest.
+func (f asker) oldestDump(t time.Time) time.Time {
+	earlier := func(m *fact.RDBMark) {
+		if m != nil && !m.Saved.IsZero() && m.Saved.Before(t) {
+			t = m.Saved
+		}
+	}
+	for i := range f.x.S.Autostart {
+		earlier(f.x.S.Autostart[i].RDB)
+	}
+	for i := range f.x.S.Key {
+		earlier(f.x.S.Key[i].RDB)
+	}
+	return t
+}
+
+func (f asker) savesInto(dir string) bool {
+	return slices.ContainsFunc(f.x.S.Service, func(s fact.Service) bool {
+		return s.Name == "redis" && path.Clean(s.Setting("dir").Value) == dir
+	})
 }
 
 func (f asker) loginsBefore(t time.Time) bool {
@@ -190,7 +220,10 @@ func (f asker) replaced(p *fact.Process) bool {
 	return f.t.undecided("replaced "+string(p.Ref), "file")
 }
 
+// account: without the right to read /etc/shadow it is not known whether a
+// password is locked.
 func (f asker) account(name string) *fact.Account {
+	f.t.covered("account")
 	for i := range f.x.S.Account {
 		if a := &f.x.S.Account[i]; a.Name == name {
 			return a
