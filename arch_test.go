@@ -40,15 +40,14 @@ var may = map[string][]string{
 
 // homes are the only rooms that may import a heavy or a dangerous package.
 var homes = map[string][]string{
-	"os/exec":                    {"lab", "cmd/demine-lab", "bench"},
-	"syscall":                    {"cmd/demine", "lab", "cmd/demine-lab", "bench"},
-	"golang.org/x/sys/unix":      {"internal/host", "internal/agent", "lab", "cmd/demine-lab"},
-	"github.com/google/nftables": {"internal/host"},
-	"github.com/expr-lang/expr":  {"internal/judge"},
-	"github.com/spf13/cobra":     {"internal/cli"},
-	"net/http":                   {"lab", "cmd/demine-lab"},
-	"github.com/go-sql-driver":   {"lab"},
-	"github.com/rogpeppe":        {"internal/host/fixture"},
+	"os/exec":                   {"lab", "cmd/demine-lab", "bench"},
+	"syscall":                   {"cmd/demine", "lab", "cmd/demine-lab", "bench"},
+	"golang.org/x/sys/unix":     {"internal/host", "internal/agent", "lab", "cmd/demine-lab"},
+	"github.com/expr-lang/expr": {"internal/judge"},
+	"github.com/spf13/cobra":    {"internal/cli"},
+	"net/http":                  {"lab", "cmd/demine-lab"},
+	"github.com/go-sql-driver":  {"lab"},
+	"github.com/rogpeppe":       {"internal/host/fixture"},
 }
 
 // Words that name a drawer instead of a thing.
