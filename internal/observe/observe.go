@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 	"time"
 
 	"demine/internal/fact"
@@ -105,19 +104,20 @@ func Run(ctx context.Context, h *host.Host, obs []*Observer, sc Scope, base *fac
 	if s.Taken.IsZero() {
 		s.Schema, s.Taken = fact.SchemaVersion, h.Now()
 	}
-	r := runner{h: h, sc: sc, snap: s, left: map[string]bool{}}
+	r := runner{h: h, sc: sc, snap: s, left: map[string]bool{}, patience: patience}
 	for _, o := range obs {
 		r.left[o.Name] = true
 	}
 	r.run(ctx, obs)
-	return s
+	return r.snap
 }
 
 type runner struct {
-	h    *host.Host
-	sc   Scope
-	snap *fact.Snapshot
-	left map[string]bool
+	h        *host.Host
+	sc       Scope
+	snap     *fact.Snapshot
+	left     map[string]bool
+	patience time.Duration
 }
 
 // run starts observers whose needs are met, in levels: within a level nothing
@@ -151,28 +151,64 @@ func (r *runner) ready(o *Observer) bool {
 
 const atOnce = 4 // more than the CPUs of small hosts: some observers wait
 
+// patience is how long a level may take, grace how long after an interrupt. A
+// read of a network file system whose server is gone does not return (nfs(5),
+// "hard"), nor does one of a process whose memory map is locked; what else is
+// known must be told all the same.
+const (
+	patience = 20 * time.Second
+	grace    = time.Second
+)
+
 func (r *runner) level(ctx context.Context, obs []*Observer) {
 	type result struct {
+		i    int
 		part Part
 		cov  fact.Coverage
 	}
-	results := make([]result, len(obs))
+	results := make(chan result, len(obs)) // also for those that nobody waits for any more
 	slots := make(chan struct{}, atOnce)
-	var wg sync.WaitGroup
+	in := r.snap
 	for i, o := range obs {
-		wg.Add(1)
 		go func() {
-			defer wg.Done()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			results[i].part, results[i].cov = see(ctx, r.h, o, r.snap, r.sc)
+			p, c := see(ctx, r.h, o, in, r.sc)
+			results <- result{i, p, c}
 		}()
 	}
-	wg.Wait()
+	got := make([]*result, len(obs))
+	late, stop := time.NewTimer(r.patience), ctx.Done()
+	defer late.Stop()
+wait:
+	for n := len(obs); n > 0; {
+		select {
+		case x := <-results:
+			got[x.i] = &x
+			n--
+		case <-stop:
+			late.Reset(min(grace, r.patience))
+			stop = nil
+		case <-late.C:
+			r.snap = clone(in) // those left behind go on reading theirs
+			break wait
+		}
+	}
 	for i, o := range obs {
-		merge(r.snap, results[i].part)
-		r.snap.Coverage = cover(r.snap.Coverage, results[i].cov)
+		x := got[i]
+		if x == nil {
+			x = &result{cov: overdue(o)}
+		}
+		merge(r.snap, x.part)
+		r.snap.Coverage = cover(r.snap.Coverage, x.cov)
 		delete(r.left, o.Name)
+	}
+}
+
+func overdue(o *Observer) fact.Coverage {
+	return fact.Coverage{
+		Observer: o.Name, Sees: o.Sees, State: fact.Failed,
+		Gaps: []fact.Gap{{Code: "timeout", Detail: "a read does not return: a network file system without its server?"}},
 	}
 }
 
