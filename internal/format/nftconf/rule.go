@@ -49,15 +49,6 @@ func (r *reader) next() string {
 	return s
 }
 
-// skip takes the next tokens as long as they are pairs of one of these words
-// and a value.
-func (r *reader) skip(words ...string) {
-	for slices.Contains(words, r.peek()) {
-		r.next()
-		r.next()
-	}
-}
-
 // statement reads one condition or statement.
 func (r *reader) statement() {
 	w := r.next()
