@@ -19,7 +19,7 @@ import (
 // of iptables-nft among them. It asks nothing where nf_tables is a module that
 // is not loaded, because the question would load it.
 func readNFT() ([]fact.Ruleset, []fact.Gap) {
-	there, err := hasNFTables()
+	there, err := hasModule("nf_tables")
 	if err != nil {
 		return nil, []fact.Gap{sysGap("nftables", err)}
 	}
@@ -47,9 +47,9 @@ func readNFT() ([]fact.Ruleset, []fact.Gap) {
 	return sets, gaps
 }
 
-// hasNFTables reports whether the kernel has nf_tables already: loaded, built
-// in, or no modules at all, where the question can load nothing.
-func hasNFTables() (bool, error) {
+// hasModule reports whether the kernel has a module already: loaded, built in,
+// or no modules at all, where the question can load nothing.
+func hasModule(module string) (bool, error) {
 	mods, err := os.ReadFile("/proc/modules")
 	if errors.Is(err, os.ErrNotExist) || err == nil && len(mods) == 0 {
 		return true, nil
@@ -58,14 +58,14 @@ func hasNFTables() (bool, error) {
 		return false, err
 	}
 	for l := range strings.Lines(string(mods)) {
-		if name, _, _ := strings.Cut(l, " "); name == "nf_tables" {
+		if name, _, _ := strings.Cut(l, " "); name == module {
 			return true, nil
 		}
 	}
-	if _, err := os.Stat("/sys/module/nf_tables"); err == nil {
+	if _, err := os.Stat("/sys/module/" + module); err == nil {
 		return true, nil
 	}
-	return builtIn("/nf_tables.ko")
+	return builtIn("/" + module + ".ko")
 }
 
 // builtIn looks a module up in the running kernel's modules.builtin.

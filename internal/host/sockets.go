@@ -32,11 +32,13 @@ var tcpStates = [...]string{
 
 func (liveKernel) Sockets(ctx context.Context, pid int) ([]fact.Socket, error) {
 	if pid == 0 {
-		return diagSockets(ctx)
+		runtime.LockOSThread() // /proc/net is the thread's
+		defer runtime.UnlockOSThread()
+		return threadSockets(ctx)
 	}
 	var out []fact.Socket
 	err := inNetNS(pid, func() (err error) {
-		out, err = diagSockets(ctx)
+		out, err = threadSockets(ctx)
 		return err
 	})
 	return out, err
@@ -64,6 +66,13 @@ func inNetNS(pid int, f func() error) error {
 	return <-done
 }
 
+func threadSockets(ctx context.Context) ([]fact.Socket, error) {
+	if hasDiag() {
+		return diagSockets(ctx)
+	}
+	return procSockets(threadNetNS())
+}
+
 func diagSockets(ctx context.Context) ([]fact.Socket, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
@@ -71,8 +80,7 @@ func diagSockets(ctx context.Context) ([]fact.Socket, error) {
 	}
 	defer unix.Close(fd)
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5})
-	var ns unix.Stat_t
-	_ = unix.Stat("/proc/thread-self/ns/net", &ns)
+	ns := threadNetNS()
 	var out []fact.Socket
 	for _, q := range []struct {
 		family, proto uint8
@@ -84,7 +92,7 @@ func diagSockets(ctx context.Context) ([]fact.Socket, error) {
 		if err := ctx.Err(); err != nil {
 			return out, err
 		}
-		out, err = dumpSockets(fd, q.family, q.proto, q.name, ns.Ino, out)
+		out, err = dumpSockets(fd, q.family, q.proto, q.name, ns, out)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EAFNOSUPPORT) {
 			continue // no IPv6, or the diag module of this protocol is not there
 		}
