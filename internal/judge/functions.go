@@ -73,6 +73,10 @@ func (f asker) packaged(v *fact.File) bool {
 	if v.Verified == "changed" {
 		return false
 	}
+	if v.Package != "" && v.Verified == "" && f.minerCode(v) {
+		// Whoever overwrites a package's program with a miner owns no package.
+		return f.t.undecided("packaged "+string(v.Ref), "package")
+	}
 	return f.t.ask("packaged "+string(v.Ref), "package", v.Package != "")
 }
 

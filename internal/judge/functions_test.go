@@ -69,3 +69,24 @@ func TestAccountWithoutShadow(t *testing.T) {
 		}
 	}
 }
+
+// A program with mining code at a package's path is that package's only when
+// it was compared: a large one is not.
+func TestPackagedMiner(t *testing.T) {
+	miner := []fact.Pattern{{ID: "x", Strength: "conclusive"}}
+	for name, c := range map[string]struct {
+		file fact.File
+		want truth
+	}{
+		"compared, the same":    {fact.File{Package: "x", Verified: "same", Patterns: miner}, yes},
+		"compared, another":     {fact.File{Package: "x", Verified: "changed", Patterns: miner}, no},
+		"not compared":          {fact.File{Package: "x", Patterns: miner}, unknown},
+		"not compared, no code": {fact.File{Package: "x"}, yes},
+	} {
+		c.file.Ref = "file:/usr/bin/x"
+		s := &fact.Snapshot{File: []fact.File{c.file}, Coverage: []fact.Coverage{{Observer: "package", State: fact.Seen}}}
+		if got := truthOf(t, s, "packaged(it)", &s.File[0]); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
