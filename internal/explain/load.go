@@ -34,7 +34,7 @@ func loadCause(x *relate.Index, implants map[fact.Ref]bool) LoadCause {
 	for _, o := range []struct {
 		what  string
 		share float64
-	}{{"disk-wait", l.IOWait}, {"steal", l.Steal}, {"irq", l.IRQ}, {"unseen", hidden}} {
+	}{{"disk-wait", l.IOWait}, {"steal", l.Steal}, {"irq", l.IRQ}, {elsewhere(x), hidden}} {
 		if o.share >= 5 {
 			c.By = append(c.By, LoadBy{What: o.what, Percent: o.share})
 		}
@@ -42,6 +42,15 @@ func loadCause(x *relate.Index, implants map[fact.Ref]bool) LoadCause {
 	c.Cause = mainCause(x, mined, largest, hidden, used)
 	c.Line = loadLine(c, x)
 	return c
+}
+
+// elsewhere names what is used by nothing that demine sees: in a process
+// namespace that is the rest of the machine (/proc/stat is the machine's).
+func elsewhere(x *relate.Index) string {
+	if x.S.Host.PIDSpace == "nested" {
+		return "outside"
+	}
+	return "unseen"
 }
 
 // topProcesses lists the largest users of CPU, and gives what the implants use
@@ -102,7 +111,11 @@ func memoryPressure(l fact.Load) bool {
 }
 
 func loadLine(c LoadCause, x *relate.Index) i18n.Message {
-	m := i18n.M("load."+c.Cause, "avg", c.Avg[0], "cpus", c.CPUs, "blocked", x.S.Load.Blocked,
+	id := c.Cause
+	if id == "unseen" {
+		id = elsewhere(x)
+	}
+	m := i18n.M("load."+id, "avg", c.Avg[0], "cpus", c.CPUs, "blocked", x.S.Load.Blocked,
 		"iowait", x.S.Load.IOWait, "steal", x.S.Load.Steal, "idle", x.S.Load.Idle)
 	if len(c.By) > 0 && c.By[0].What == "process" {
 		m.Args["name"], m.Args["pid"], m.Args["percent"] = c.By[0].Name, c.By[0].PID, c.By[0].Percent

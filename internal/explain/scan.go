@@ -70,7 +70,7 @@ type LoadCause struct {
 
 // LoadBy is one part of the load.
 type LoadBy struct {
-	What    string   `json:"what"` // process, disk-wait, steal, irq, unseen
+	What    string   `json:"what"` // process, disk-wait, steal, irq, unseen, outside
 	Name    string   `json:"name,omitempty"`
 	PID     int      `json:"pid,omitempty"`
 	Process fact.Ref `json:"process,omitempty"`

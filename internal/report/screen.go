@@ -166,10 +166,14 @@ func (p *printer) implantRows(in *explain.Incident) []row {
 		if n > 1 {
 			text += p.sep() + p.say("list.more", "n", n-1)
 		}
-		rs = append(rs, row{kind, text, 3})
+		rs = append(rs, row{kind, text, implantLines[kind]})
 	}
 	return rs
 }
+
+// implantLines leave room for the door and the load: a fingerprint may be cut,
+// demine explain has it whole.
+var implantLines = map[string]int{"process": 2, "autostart": 3, "key": 1, "file": 1}
 
 func (p *printer) implant(im *explain.Implant) string {
 	switch im.Kind {
