@@ -224,7 +224,9 @@ func checkVerdict(t *testing.T, h *Host, s scan) {
 		t.Errorf("the shop does not suffer: %+v", s.Impact)
 	}
 	for _, f := range s.Findings {
-		if f.Class == "attack" && f.Certainty != "confirmed" && f.Rule != "persistence/cron-fetch-exec" {
+		// An owner's key that was long not used looks like the intruder's, and a job that fetches can be honest.
+		mayBeHonest := strings.HasPrefix(f.Rule, "access/") || f.Rule == "persistence/cron-fetch-exec"
+		if f.Class == "attack" && f.Certainty != "confirmed" && !mayBeHonest {
 			t.Errorf("a doubtful finding: %+v", f)
 		}
 	}
@@ -289,7 +291,7 @@ func checkExposure(t *testing.T, h *Host, s scan) {
 func checkKeys(t *testing.T, h *Host, s scan) {
 	t.Helper()
 	f := one(t, s, "access/key-in-redis-dump")
-	if f.Message.Args["fingerprint"] != h.Facts.Intruder.Key || f.Certainty != "confirmed" {
+	if f.Message.Args["fingerprint"] != h.Facts.Intruder.Key || f.Certainty != "likely" {
 		t.Errorf("foreign key: %+v, want %s", f, h.Facts.Intruder.Key)
 	}
 	if !slices.ContainsFunc(s.Excused, func(e excused) bool {

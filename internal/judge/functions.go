@@ -77,6 +77,10 @@ func (f asker) packaged(v *fact.File) bool {
 		// Whoever overwrites a package's program with a miner owns no package.
 		return f.t.undecided("packaged "+string(v.Ref), "package")
 	}
+	if slices.Contains(v.Gaps, "other-namespace") {
+		// A container has packages of its own, which are not read.
+		return f.t.undecided("packaged "+string(v.Ref), "package")
+	}
 	return f.t.ask("packaged "+string(v.Ref), "package", v.Package != "")
 }
 
