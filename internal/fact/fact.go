@@ -57,7 +57,7 @@ type HostInfo struct {
 	CPUs      int       `json:"cpus,omitempty"`
 	UID       int       `json:"uid"`                 // effective uid that looked; 0 sees most
 	Container string    `json:"container,omitempty"` // set when demine itself runs in one
-	PIDSpace  string    `json:"pid_space,omitempty"` // "host", or "nested": /proc/stat is then not this namespace's
+	PIDSpace  string    `json:"pid_space,omitempty"` // host; nested: /proc/stat is then not this namespace's; unknown
 	Self      int       `json:"self,omitempty"`      // demine's own pid
 	Conflict  []string  `json:"conflict,omitempty"`
 }

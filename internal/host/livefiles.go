@@ -240,7 +240,7 @@ func readlinkAt(dir int, name string) (string, error) {
 // without it elsewhere.
 func statx(dir int, p string, flags int) (Info, error) {
 	var x unix.Statx_t
-	err := unix.Statx(dir, p, flags|unix.AT_STATX_DONT_SYNC, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &x)
+	err := unix.Statx(dir, p, flags|unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &x)
 	if err == unix.ENOSYS || err == unix.EPERM { // EPERM: an old container runtime's seccomp, which does not know it
 		var st unix.Stat_t
 		if err := unix.Fstatat(dir, p, &st, flags); err != nil {

@@ -91,6 +91,9 @@ func Location(v *View) *time.Location {
 // down. Pid 2 is kthreadd on the machine and something else, or nothing, in a
 // namespace (kernel/kthread.c).
 func pidSpace(v *View) string {
+	if _, err := v.Host().Files.Lstat("/proc/1"); err != nil {
+		return "unknown" // hidepid
+	}
 	l, err := v.Host().Files.Readlink("/proc/2/exe")
 	if err == nil && l != "" {
 		return "nested"

@@ -26,7 +26,7 @@ var image = &Observer{
 // Bounds of the search: the largest miners are some 10 MiB; a runtime of
 // hundreds of MiB is searched in part and says so.
 const (
-	maxImage    = 64 << 20
+	maxImage    = 160 << 20
 	maxImageSum = 512 << 20
 	imageChunk  = 256 << 10
 )
@@ -87,6 +87,9 @@ func (r *imageReader) process(p fact.Process, out *Part) {
 				out.gap(pidPath(p.PID)+"/exe", err)
 			}
 			return
+		}
+		if f.Scanned == "part" {
+			out.Gaps = append(out.Gaps, fact.Gap{Code: "too-large", What: p.Exe.String()})
 		}
 		ref = f.Ref
 		r.seen[p.ExeID] = ref

@@ -26,8 +26,12 @@ func seeSockets(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part,
 		return p, err
 	}
 	p.Socket = own
-	for ns, pid := range otherNamespaces(in) {
-		if ctx.Err() != nil || len(p.Gaps) > maxNamespaces {
+	others := otherNamespaces(in)
+	if len(others) >= maxNamespaces-1 {
+		p.Gaps = append(p.Gaps, fact.Gap{Code: "too-many", What: "network namespaces"})
+	}
+	for ns, pid := range others {
+		if ctx.Err() != nil {
 			return p, ctx.Err()
 		}
 		s, err := v.Host().Kernel.Sockets(ctx, pid)
