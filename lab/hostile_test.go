@@ -189,9 +189,8 @@ func seen(t *testing.T, h *Host, argv []string) (s scan) {
 // may be accused as well.
 func same(t *testing.T, a, b scan) {
 	t.Helper()
-	if a.Verdict != b.Verdict || a.Exit != b.Exit || a.Load.Cause != b.Load.Cause || a.Exposed != b.Exposed {
-		t.Errorf("verdict %s (exit %d, load %s, exposed %d), want %s (%d, %s, %d)",
-			b.Verdict, b.Exit, b.Load.Cause, b.Exposed, a.Verdict, a.Exit, a.Load.Cause, a.Exposed)
+	if a.Verdict != b.Verdict || a.Exit != b.Exit || a.Exposed != b.Exposed {
+		t.Errorf("verdict %s (exit %d, exposed %d), want %s (%d, %d)", b.Verdict, b.Exit, b.Exposed, a.Verdict, a.Exit, a.Exposed)
 	}
 	differ(t, "finding", findingSet(a), findingSet(b))
 	differ(t, "exposure", exposureSet(a), exposureSet(b))
@@ -260,19 +259,11 @@ func checkTrace(t *testing.T, h *Host, argv ...string) {
 	opened := func(what string) bool {
 		return slices.ContainsFunc(calls, func(c call) bool { return c.name == "openat" && strings.Contains(c.args, what) })
 	}
-	for _, want := range []string{`"/etc/passwd"`, `"/proc/1"`, `"stat"`, `"` + h.Facts.Intruder.CronFile + `"`, `"/proc/self/autogroup", O_WRONLY`} {
-		if want == `"/proc/self/autogroup", O_WRONLY` && !autogrouped() {
-			continue // this kernel has none, so there is none to write
-		}
+	for _, want := range []string{`"/etc/passwd"`, `"/proc/1"`, `"stat"`, `"` + h.Facts.Intruder.CronFile + `"`} {
 		if !opened(want) {
 			t.Errorf("the trace of %d calls has no opening of %s: this test proves nothing", len(calls), want)
 		}
 	}
-}
-
-func autogrouped() bool {
-	_, err := os.Stat("/proc/self/autogroup")
-	return err == nil
 }
 
 // checkTracer: a program that does what demine must not do is caught.
