@@ -18,6 +18,7 @@ func main() {
 	// where it is promised.
 	debug.SetGCPercent(300)
 	debug.SetMemoryLimit(56 << 20)
+	signal.Ignore(syscall.SIGPIPE) // a reader that is gone is an error that is told, not a sudden end
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	os.Exit(cli.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))

@@ -27,6 +27,9 @@ func (a *app) stored(ctx context.Context, file string) (*explain.Scan, error) {
 			return nil, err
 		}
 		defer f.Close()
+		if i, err := f.Stat(); err == nil && i.Size() > maxStored {
+			return nil, failed("cli.too-large", "file", file, "limit", maxStored)
+		}
 		r = f
 	}
 	b, err := io.ReadAll(io.LimitReader(r, maxStored+1))

@@ -22,16 +22,18 @@ const (
 )
 
 // Passwd gives the accounts in file order. A line with fewer than seven fields
-// or without numeric ids is no account, as for glibc. Ref, Origin.Line and
+// or without numeric ids is no account, as for glibc; what is left out at the
+// end is empty. Ref, Origin.Line and
 // Login are set; Origin.Path is the caller's. Password is empty where shadow
 // has it ("x").
 func Passwd(b []byte) []fact.Account {
 	var out []fact.Account
 	for n, line := range lines(b) {
 		f := strings.SplitN(string(line), ":", 7)
-		if len(f) < 7 || f[0] == "" {
+		if len(f) < 4 || f[0] == "" {
 			continue
 		}
+		f = append(f, "", "", "") // what is left out at the end is empty: "toor::0:0" lets in
 		uid, err1 := strconv.ParseUint(f[2], 10, 32)
 		gid, err2 := strconv.ParseUint(f[3], 10, 32)
 		if err1 != nil || err2 != nil {

@@ -18,6 +18,8 @@ sys$:$6$salt$hash:0:0::/tmp:
 open::1000:1000:a,b:/home/o:/bin/sh
 bad:x:y:0::/:/bin/sh
 short:x:1:1
+toor::0:0
+cut:x:1
 `
 
 func TestPasswd(t *testing.T) {
@@ -32,6 +34,9 @@ func TestPasswd(t *testing.T) {
 		{Name: "news", UID: 9, GID: 9, Home: "/var/spool/news", Shell: "/usr/sbin/nologin ", Login: true, Origin: at(5)},
 		{Name: "sys$", Home: "/tmp", Login: true, Password: InPasswd, Origin: at(6)},
 		{Name: "open", UID: 1000, GID: 1000, Home: "/home/o", Shell: "/bin/sh", Login: true, Password: None, Origin: at(7)},
+		// getent(1) of glibc 2.36 takes these two: "toor" is root without a password.
+		{Name: "short", UID: 1, GID: 1, Login: true, Origin: at(9)},
+		{Name: "toor", Login: true, Password: None, Origin: at(10)},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
