@@ -21,7 +21,7 @@ const (
 	InPasswd = "in-passwd" // the hash is in passwd, for everyone to read
 )
 
-// Passwd gives the accounts in file order. A line with fewer than seven fields
+// Passwd gives the accounts in file order. A line with fewer than four fields
 // or without numeric ids is no account, as for glibc; what is left out at the
 // end is empty. Ref, Origin.Line and
 // Login are set; Origin.Path is the caller's. Password is empty where shadow
