@@ -7,6 +7,7 @@ import (
 
 	"demine/internal/fact"
 	"demine/internal/format/proc"
+	"demine/internal/host"
 )
 
 // The sample is long enough that a busy thread gets several of the kernel's
@@ -65,23 +66,24 @@ func seeLoad(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, er
 // uses reads the counters of all processes; one that ended has none.
 func uses(ctx context.Context, v *View, in *fact.Snapshot) []*use {
 	out := make([]*use, len(in.Process))
+	d, err := v.OpenDir("/proc") // the start time, not a descriptor each, tells that it is still the same process
+	if err != nil {
+		return out
+	}
+	defer d.Close()
 	buf := make([]byte, 0, 4096)
 	for i := range in.Process {
 		if ctx.Err() != nil {
 			break
 		}
-		out[i] = oneUse(v, &in.Process[i], buf)
+		out[i] = oneUse(d, &in.Process[i], buf)
 	}
 	return out
 }
 
-func oneUse(v *View, p *fact.Process, buf []byte) *use {
-	d, err := v.OpenDir(pidPath(p.PID))
-	if err != nil {
-		return nil
-	}
-	defer d.Close()
-	b, err := d.ReadFile("stat", buf)
+func oneUse(d host.Dir, p *fact.Process, buf []byte) *use {
+	at := strconv.Itoa(p.PID) + "/"
+	b, err := d.ReadFile(at+"stat", buf)
 	if err != nil {
 		return nil
 	}
@@ -94,13 +96,13 @@ func oneUse(v *View, p *fact.Process, buf []byte) *use {
 		return u
 	}
 	if st.Threads <= 1 {
-		u.addSched(d.ReadFile("schedstat", buf))
+		u.addSched(d.ReadFile(at+"schedstat", buf))
 		return u
 	}
 	// /proc/PID/schedstat is the main thread's alone.
-	tids, _ := d.Names("task")
+	tids, _ := d.Names(at + "task")
 	for _, t := range tids {
-		u.addSched(d.ReadFile("task/"+t+"/schedstat", buf))
+		u.addSched(d.ReadFile(at+"task/"+t+"/schedstat", buf))
 	}
 	return u
 }
