@@ -14,7 +14,7 @@ import (
 // attack that must be found.
 type lookAlike struct {
 	name   string
-	number int // in OPERATIONS.md's list
+	number int // in docs/look-alikes.md
 	plant  planting
 	twin   planting // may be zero: not everything has one that a lab can hold
 }
@@ -64,7 +64,7 @@ func (p program) name() string {
 // Planted is one look-alike or twin on a host.
 type Planted struct {
 	Name   string
-	Number int  // in OPERATIONS.md's list
+	Number int  // in docs/look-alikes.md
 	Twin   bool // an attack
 	Cron   []string
 	Files  []string

@@ -57,7 +57,7 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// mutations are changes that the kernel does not look at (LIBRARIES §15).
+// mutations are changes that the kernel does not look at.
 var mutations = map[string]func(b []byte){
 	"EI_CLASS":    func(b []byte) { b[4] = 9 },
 	"EI_DATA":     func(b []byte) { b[5] = 2 },

