@@ -1,4 +1,4 @@
-// Bound is the least that a look at all processes can cost: one pass over the
+// Command bound is the least that a look at all processes can cost: one pass over the
 // same files of /proc that demine reads, without making anything of them. It
 // prints its own wall and CPU time in milliseconds.
 package main

@@ -1,4 +1,4 @@
-// Demine-lab makes and ends the throwaway hosts that demine is tried on; see package lab.
+// Command demine-lab makes and ends the throwaway hosts that demine is tried on; see package lab.
 package main
 
 import (

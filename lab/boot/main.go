@@ -1,4 +1,4 @@
-// Boot makes the namespaces it was started in into a host, and then becomes the host's first process.
+// Command boot makes the namespaces it was started in into a host, and then becomes the host's first process.
 //
 // The lab starts it with new mount, pid, net, uts and ipc namespaces, puts it into the host's cgroups, plugs in the
 // network, and only then closes its standard input: that is the sign to go on.

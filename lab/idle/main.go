@@ -1,4 +1,4 @@
-// Idle plays programs that look suspicious and are not: it sleeps, or works a little, under whatever name and from
+// Command idle plays programs that look suspicious and are not: it sleeps, or works a little, under whatever name and from
 // whatever place it was copied to.
 package main
 

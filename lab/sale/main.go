@@ -1,4 +1,4 @@
-// Sale is the lab's flash-sale shop and the customers that storm it.
+// Command sale is the lab's flash-sale shop and the customers that storm it.
 //
 //	sale serve   HTTP on :8080; an order takes one piece of stock from Redis and writes a row to MariaDB
 //	sale load    orders at a steady rate and reports how long customers wait, a JSON line a second

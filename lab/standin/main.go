@@ -1,4 +1,4 @@
-// Standin is the lab's harmless stand-in for a miner: it keeps CPUs busy and carries, as data, the constants by which
+// Command standin is the lab's harmless stand-in for a miner: it keeps CPUs busy and carries, as data, the constants by which
 // RandomX code is known. It mines nothing, opens no connection and reads no file.
 package main
 

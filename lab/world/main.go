@@ -1,4 +1,4 @@
-// World is the first process of what lies outside a lab host: it adopts orphans, and serves what the intruder's
+// Command world is the first process of what lies outside a lab host: it adopts orphans, and serves what the intruder's
 // server served: a script, and the program that the script starts. `world redis` is the intruder's Redis client.
 package main
 
