@@ -36,13 +36,14 @@ type Process struct {
 	TTY        int       `json:"tty,omitempty"`
 	Nice       int       `json:"nice,omitempty"`
 	Flags      uint32    `json:"flags,omitempty"`
-	RSS        int64     `json:"rss,omitempty"`  // bytes
-	CPU        float64   `json:"cpu"`            // seconds of its own over its life
-	CPULife    float64   `json:"cpu_life"`       // percent over its life
-	CPUNow     float64   `json:"cpu_now"`        // percent over the sample; -1 when there was none
-	Wait       float64   `json:"wait,omitempty"` // seconds its threads waited for a CPU, over their lives
-	WaitNow    float64   `json:"wait_now"`       // percent of the sample that a runnable thread waited, summed over threads; -1 when unknown
-	BusyNow    float64   `json:"busy_now"`       // waiting / (waiting + running) in the sample, percent; -1 when unknown
+	RSS        int64     `json:"rss,omitempty"`          // bytes
+	CPU        float64   `json:"cpu"`                    // seconds of its own over its life
+	Children   float64   `json:"children_cpu,omitempty"` // seconds of its children that ended and were waited for
+	CPULife    float64   `json:"cpu_life"`               // percent over its life
+	CPUNow     float64   `json:"cpu_now"`                // percent over the sample; -1 when there was none
+	Wait       float64   `json:"wait,omitempty"`         // seconds its threads waited for a CPU, over their lives
+	WaitNow    float64   `json:"wait_now"`               // percent of the sample that a runnable thread waited, summed over threads; -1 when unknown
+	BusyNow    float64   `json:"busy_now"`               // waiting / (waiting + running) in the sample, percent; -1 when unknown
 	NetNS      uint64    `json:"netns,omitempty"`
 	Sockets    []uint64  `json:"sockets,omitempty"` // inodes of the sockets that it holds open
 	Gaps       []string  `json:"gaps,omitempty"`    // fields that could not be read

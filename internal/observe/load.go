@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"time"
 
@@ -40,7 +41,7 @@ func seeLoad(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, er
 	}
 	first, begin := proc.CPUStat(b), time.Now()
 	mem1 := meminfo(v)
-	before := uses(ctx, v, in)
+	before := uses(ctx, v, in, firstUse)
 	if err := v.Host().Wait(ctx, sample-time.Since(begin)); err != nil {
 		return p, err
 	}
@@ -50,7 +51,7 @@ func seeLoad(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, er
 	}
 	took := time.Since(begin)
 	l := machine(first, proc.CPUStat(b), took)
-	after := uses(ctx, v, in)
+	after := uses(ctx, v, in, oneUse)
 	l.Brief = brief(v, in, before, after, took, len(first.CPUs))
 	for i := range in.Process {
 		p.Process = append(p.Process, withUse(in.Process[i], before[i], after[i], took))
@@ -64,7 +65,7 @@ func seeLoad(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, er
 }
 
 // uses reads the counters of all processes; one that ended has none.
-func uses(ctx context.Context, v *View, in *fact.Snapshot) []*use {
+func uses(ctx context.Context, v *View, in *fact.Snapshot, read func(host.Dir, *fact.Process, []byte) *use) []*use {
 	out := make([]*use, len(in.Process))
 	d, err := v.OpenDir("/proc") // the start time, not a descriptor each, tells that it is still the same process
 	if err != nil {
@@ -76,14 +77,28 @@ func uses(ctx context.Context, v *View, in *fact.Snapshot) []*use {
 		if ctx.Err() != nil {
 			break
 		}
-		out[i] = oneUse(d, &in.Process[i], buf)
+		out[i] = read(d, &in.Process[i], buf)
 	}
 	return out
 }
 
+// firstUse spares the second reading of stat for what was read with the
+// process a moment ago, where the scheduler's own counters tell what it uses:
+// half of the work on a host of a thousand processes. That it is still the same
+// process shows at the last reading.
+func firstUse(d host.Dir, p *fact.Process, buf []byte) *use {
+	u := &use{children: uint64(math.Round(p.Children * userHz))}
+	if !p.Kernel {
+		u.schedule(d, p.PID, p.Threads, buf)
+	}
+	if u.run == 0 { // a kernel thread, or a kernel that does not count
+		return oneUse(d, p, buf)
+	}
+	return u
+}
+
 func oneUse(d host.Dir, p *fact.Process, buf []byte) *use {
-	at := strconv.Itoa(p.PID) + "/"
-	b, err := d.ReadFile(at+"stat", buf)
+	b, err := d.ReadFile(strconv.Itoa(p.PID)+"/stat", buf)
 	if err != nil {
 		return nil
 	}
@@ -92,19 +107,24 @@ func oneUse(d host.Dir, p *fact.Process, buf []byte) *use {
 		return nil // another process has this pid now
 	}
 	u := &use{ticks: st.UTime + st.STime, children: st.Children, state: st.State}
-	if p.Kernel {
-		return u
+	if !p.Kernel {
+		u.schedule(d, p.PID, st.Threads, buf)
 	}
-	if st.Threads <= 1 {
+	return u
+}
+
+// schedule adds what the scheduler counted for all threads:
+// /proc/PID/schedstat is the main thread's alone.
+func (u *use) schedule(d host.Dir, pid, threads int, buf []byte) {
+	at := strconv.Itoa(pid) + "/"
+	if threads <= 1 {
 		u.addSched(d.ReadFile(at+"schedstat", buf))
-		return u
+		return
 	}
-	// /proc/PID/schedstat is the main thread's alone.
 	tids, _ := d.Names(at + "task")
 	for _, t := range tids {
 		u.addSched(d.ReadFile(at+"task/"+t+"/schedstat", buf))
 	}
-	return u
 }
 
 func (u *use) addSched(b []byte, err error) {

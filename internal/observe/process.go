@@ -153,7 +153,7 @@ func (r *procReader) fromStat(st proc.StatLine) fact.Process {
 		Ref: fact.ProcessRef(r.boot, st.PID, st.Start), PID: st.PID, PPID: st.PPID, Comm: fact.Text([]byte(st.Comm)),
 		State: string(st.State), StartTicks: st.Start, Kernel: st.Flags&proc.FlagKernelThread != 0,
 		Threads: st.Threads, TTY: st.TTY, Nice: st.Nice, Flags: st.Flags, RSS: st.RSS,
-		CPU: float64(st.UTime+st.STime) / userHz, CPUNow: -1, WaitNow: -1, BusyNow: -1,
+		CPU: float64(st.UTime+st.STime) / userHz, Children: float64(st.Children) / userHz, CPUNow: -1, WaitNow: -1, BusyNow: -1,
 	}
 	if !r.since.IsZero() {
 		p.Started = r.since.Add(time.Duration(st.Start) * (time.Second / userHz))
