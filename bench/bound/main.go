@@ -46,8 +46,10 @@ func process(dir string) {
 	for _, fd := range list(dir + "/fd") {
 		readlink(dir + "/fd/" + fd)
 	}
-	for range 2 {
-		read(dir + "/stat")
+	for i := range 2 {
+		if i == 1 {
+			read(dir + "/stat")
+		}
 		for _, t := range list(dir + "/task") {
 			read(dir + "/task/" + t + "/schedstat")
 		}
