@@ -64,12 +64,12 @@ func TestDiversions(t *testing.T) {
 	}
 }
 
-// TestHost reads this machine's own database, where it has one: every package
+// TestHost reads this machine's own database: every package
 // that is installed has a list, and every sum a place in it.
 func TestHost(t *testing.T) {
 	b, err := os.ReadFile("/var/lib/dpkg/status")
 	if err != nil {
-		t.Skip("not a dpkg system")
+		t.Fatal(err) // the tests run on Debian: see .ci/deps
 	}
 	all := Status(b)
 	for _, p := range all[:min(50, len(all))] {
