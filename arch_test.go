@@ -24,11 +24,14 @@ var may = map[string][]string{
 	"internal/relate":       {"internal/fact", "internal/format"},
 	"internal/judge":        {"internal/fact", "internal/relate", "internal/i18n"},
 	"internal/explain":      {"internal/fact", "internal/relate", "internal/judge", "internal/i18n"},
-	"internal/agent": {"internal/fact", "internal/host", "internal/observe", "internal/relate", "internal/judge",
-		"internal/explain", "rules", "causes"},
-	"internal/report": {"internal/fact", "internal/relate", "internal/judge", "internal/explain", "internal/i18n"},
+	"internal/respond": {"internal/fact", "internal/i18n", "internal/host", "internal/format", "internal/relate",
+		"internal/judge", "internal/explain"},
+	"internal/store": {"internal/fact", "internal/i18n", "internal/relate", "internal/judge", "internal/explain", "internal/respond"},
+	"internal/agent": {"internal/fact", "internal/i18n", "internal/host", "internal/observe", "internal/relate", "internal/judge",
+		"internal/explain", "internal/respond", "internal/store", "rules", "causes"},
+	"internal/report": {"internal/fact", "internal/relate", "internal/judge", "internal/explain", "internal/respond", "internal/i18n"},
 	"internal/cli": {"internal/fact", "internal/host", "internal/relate", "internal/judge", "internal/explain",
-		"internal/agent", "internal/report", "internal/i18n", "rules", "causes"},
+		"internal/respond", "internal/store", "internal/agent", "internal/report", "internal/i18n", "rules", "causes"},
 	"cmd/demine":     {"internal/cli"},
 	"cmd/demine-lab": {"lab"},
 	"lab":            {"lab"},
@@ -40,14 +43,16 @@ var may = map[string][]string{
 
 // homes are the only rooms that may import a heavy or a dangerous package.
 var homes = map[string][]string{
-	"os/exec":                   {"lab", "cmd/demine-lab", "bench"},
-	"syscall":                   {"cmd/demine", "lab", "cmd/demine-lab", "bench"},
-	"golang.org/x/sys/unix":     {"internal/host", "internal/agent", "lab", "cmd/demine-lab"},
-	"github.com/expr-lang/expr": {"internal/judge"},
-	"github.com/spf13/cobra":    {"internal/cli"},
-	"net/http":                  {"lab", "cmd/demine-lab"},
-	"github.com/go-sql-driver":  {"lab"},
-	"github.com/rogpeppe":       {"internal/host/fixture"},
+	"os/exec":                    {"internal/respond", "lab", "cmd/demine-lab", "bench"},
+	"syscall":                    {"cmd/demine", "internal/respond", "lab", "cmd/demine-lab", "bench"},
+	"golang.org/x/sys/unix":      {"internal/host", "internal/respond", "internal/store", "internal/agent", "lab", "cmd/demine-lab"},
+	"github.com/google/nftables": {"internal/respond"},
+	"github.com/godbus/dbus":     {"internal/respond"},
+	"github.com/expr-lang/expr":  {"internal/judge"},
+	"github.com/spf13/cobra":     {"internal/cli"},
+	"net/http":                   {"lab", "cmd/demine-lab"},
+	"github.com/go-sql-driver":   {"lab"},
+	"github.com/rogpeppe":        {"internal/host/fixture"},
 }
 
 // Words that name a drawer instead of a thing.

@@ -2,7 +2,9 @@ package i18n
 
 import (
 	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -18,7 +20,7 @@ const (
 	Chinese = "zh-CN"
 )
 
-//go:embed messages/*.yaml
+//go:embed messages/*/*.yaml
 var files embed.FS
 
 // Catalogue makes sentences of Messages in one language. Add is for setting it
@@ -47,9 +49,17 @@ var general = map[string]func() map[string]string{
 
 func read(lang string) map[string]string {
 	text := map[string]string{}
-	b, err := files.ReadFile("messages/" + lang + ".yaml")
-	if err == nil {
-		err = yaml.Unmarshal(b, &text)
+	names, err := fs.Glob(files, "messages/"+lang+"/*.yaml")
+	for _, name := range names {
+		part := map[string]string{}
+		b, rerr := files.ReadFile(name)
+		err = errors.Join(err, rerr, yaml.Unmarshal(b, &part))
+		for id, s := range part {
+			if _, twice := text[id]; twice {
+				err = errors.Join(err, fmt.Errorf("%s: %s stands in another file too", name, id))
+			}
+			text[id] = s
+		}
 	}
 	if err != nil {
 		panic("i18n: embedded messages: " + err.Error()) // a test reads them

@@ -1,0 +1,23 @@
+package respond
+
+import "slices"
+
+// All are the actions, in the order of their phases.
+var All = []*Action{}
+
+// byName finds an action; tests of the engine put their own here.
+var byName = map[string]*Action{}
+
+func init() {
+	for _, a := range All {
+		if byName[a.Name] != nil {
+			panic("respond: two actions " + a.Name)
+		}
+		byName[a.Name] = a
+	}
+}
+
+// Known reports whether there is an action of a name.
+func Known(name string) bool {
+	return slices.ContainsFunc(All, func(a *Action) bool { return a.Name == name })
+}

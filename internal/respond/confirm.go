@@ -1,0 +1,69 @@
+package respond
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Confirm makes a run stay: its steps no longer undo themselves, and those
+// that waited for it are done. by must be another login than the one that
+// applied the run.
+func Confirm(ctx context.Context, w *Writer, j Journal, r Run, by Operator, tell func(Progress)) ([]Outcome, error) {
+	if !r.Confirmed.IsZero() {
+		return nil, ErrNothing
+	}
+	if len(r.Pending()) == 0 && !waits(r) {
+		return nil, ErrNothing
+	}
+	if by.Session != "" && by.Session == r.By.Session {
+		return nil, Refuse("refuse.same-login", "run", r.ID)
+	}
+	if err := j.Append(r.ID, Record{Kind: RecConfirm, At: w.Host.Now(), By: &by}); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	e := &engine{w: w, j: j, run: r.ID, plan: r.Plan, tell: tell, state: map[int]Outcome{}, undo: map[int]json.RawMessage{}}
+	for _, o := range r.Outcomes {
+		e.state[o.Step] = o
+	}
+	var ids []int
+	for i := range e.plan.Steps {
+		s := &e.plan.Steps[i]
+		if s.OnConfirm && r.Outcome(s.ID).State == Waiting {
+			ids = append(ids, s.ID)
+			s.OnConfirm = false
+			e.step(ctx, i)
+		}
+	}
+	if err := j.Append(r.ID, Record{Kind: RecEnd, At: w.Host.Now()}); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	var out []Outcome
+	for _, id := range ids {
+		out = append(out, e.state[id])
+	}
+	err := e.verdict(ctx)
+	if errors.Is(err, ErrPartly) && allWell(out) {
+		err = nil // what went wrong was told when the plan was applied
+	}
+	return out, err
+}
+
+func waits(r Run) bool {
+	for _, o := range r.Outcomes {
+		if o.State == Waiting {
+			return true
+		}
+	}
+	return false
+}
+
+func allWell(out []Outcome) bool {
+	for _, o := range out {
+		if o.State != Done && o.State != Nothing {
+			return false
+		}
+	}
+	return true
+}

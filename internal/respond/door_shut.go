@@ -1,0 +1,5 @@
+package respond
+
+import "demine/internal/explain"
+
+func planDoor(m *Making, in *explain.Incident) {}

@@ -1,0 +1,194 @@
+package respond
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"time"
+
+	"demine/internal/explain"
+	"demine/internal/fact"
+	"demine/internal/i18n"
+	"demine/internal/judge"
+	"demine/internal/relate"
+)
+
+// Request says what a plan is to do.
+type Request struct {
+	Kind      string         `json:"kind"`
+	Incidents []string       `json:"incidents,omitempty"` // only these; empty: all that are confirmed
+	Findings  []string       `json:"findings,omitempty"`  // only these; empty: all that apply
+	Keep      []netip.Prefix `json:"keep,omitempty"`      // sources that keep their way in, besides those found
+	Revert    time.Duration  `json:"revert,omitempty"`    // of risky steps; 0: five minutes
+
+	// What harden does only when asked, because somebody may depend on it.
+	RedisPassword bool        `json:"redis_password,omitempty"`
+	RedisBind     []string    `json:"redis_bind,omitempty"`
+	RedisPort     int         `json:"redis_port,omitempty"`
+	LockKeys      bool        `json:"lock_keys,omitempty"`
+	ClientConfig  []fact.Path `json:"client_config,omitempty"` // files of clients that are changed with it
+}
+
+// DefaultRevert is how long a risky step waits for its confirmation.
+const DefaultRevert = 300 * time.Second
+
+func (r Request) revert() int {
+	if r.Revert <= 0 {
+		return int(DefaultRevert / time.Second)
+	}
+	return max(1, int(r.Revert/time.Second))
+}
+
+// Make makes a plan of a Scan with its snapshot. It is pure: call Survey
+// before the plan is shown or applied. A plan without steps says in Left why.
+func Make(s *explain.Scan, r Request) Plan {
+	m := &Making{X: relate.New(s.Snapshot), Scan: s, Req: r}
+	switch r.Kind {
+	case KindContain:
+		planContain(m)
+	case KindClean:
+		planContain(m)
+		planClean(m)
+	case KindHarden:
+		planHarden(m)
+	}
+	p := Plan{Schema: fact.SchemaVersion, Kind: r.Kind, Host: s.Host.Name, Boot: s.Host.Boot, Scan: s.ID, Made: s.Taken,
+		Steps: ordered(m.steps), Left: m.left, Spared: spared(m)}
+	raw, _ := json.Marshal(p)
+	sum := sha256.Sum256(raw)
+	p.ID = "P-" + hex.EncodeToString(sum[:4])
+	return p
+}
+
+// incidents are those that the plan is about: confirmed, and asked for.
+func (m *Making) incidents() []*explain.Incident {
+	var out []*explain.Incident
+	for i := range m.Scan.Incidents {
+		in := &m.Scan.Incidents[i]
+		switch {
+		case len(m.Req.Incidents) > 0 && !slices.Contains(m.Req.Incidents, in.ID):
+		case in.Certainty != judge.Confirmed:
+			m.Leave("left.not-confirmed", "incident", in.ID)
+		default:
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
+// findings gives the findings of an incident, most severe first.
+func (m *Making) findings(in *explain.Incident) []*judge.Finding {
+	var out []*judge.Finding
+	for i := range m.Scan.Findings {
+		f := &m.Scan.Findings[i]
+		if slices.Contains(in.Findings, f.ID) && (len(m.Req.Findings) == 0 || slices.Contains(m.Req.Findings, f.ID)) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// planRemedies asks the actions that a finding names.
+func (m *Making) planRemedies(f *judge.Finding, phases ...Phase) {
+	for _, name := range f.Remedy {
+		a := byName[name]
+		if a != nil && a.Plan != nil && slices.Contains(phases, a.Phase) {
+			a.Plan(m, f)
+		}
+	}
+}
+
+// planClean: everything against the confirmed incidents.
+func planClean(m *Making) {
+	for _, in := range m.incidents() {
+		for _, f := range m.findings(in) {
+			m.planRemedies(f, Evidence, Disarm, Kill, Remove, Repair)
+		}
+	}
+}
+
+// planHarden: the posture findings, and what an incident left in the ways in.
+func planHarden(m *Making) {
+	for i := range m.Scan.Findings {
+		f := &m.Scan.Findings[i]
+		if len(m.Req.Findings) > 0 && !slices.Contains(m.Req.Findings, f.ID) {
+			continue
+		}
+		m.planRemedies(f, Repair, Harden)
+	}
+	for _, plan := range optional {
+		plan(m)
+	}
+}
+
+// optional are planners of what harden does only when asked for.
+var optional []func(*Making)
+
+// ordered sorts by phase, numbers the steps and puts those that another step
+// makes needless aside: lines of a file that goes to quarantine whole.
+func ordered(steps []Step) []Step {
+	whole := map[string]int{}
+	for i, s := range steps {
+		if s.Do == "file.quarantine" {
+			whole[s.Target] = i
+		}
+	}
+	var out []Step
+	for i, s := range steps {
+		if q, ok := whole[s.Target]; ok && q != i && s.Phase == Remove {
+			steps[q].Because = union(steps[q].Because, s.Because)
+			continue
+		}
+		out = append(out, s)
+	}
+	slices.SortStableFunc(out, func(a, b Step) int { return a.Phase.rank() - b.Phase.rank() })
+	for i := range out {
+		out[i].ID = i + 1
+	}
+	for i := range out {
+		link(out, i)
+	}
+	return out
+}
+
+// link gives a step its After: within a group each step follows the one
+// before, and what Redis wrote is only removed after Redis was disarmed.
+func link(steps []Step, i int) {
+	for j := range i {
+		switch {
+		case steps[i].Group != "" && steps[j].Group == steps[i].Group,
+			steps[i].Phase == Remove && steps[j].Phase == Disarm:
+			steps[i].After = append(steps[i].After, steps[j].ID)
+		}
+	}
+}
+
+func union[T comparable](a, b []T) []T {
+	out := slices.Clone(a)
+	for _, v := range b {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// spared names what keeps running: the business processes and the operator.
+func spared(m *Making) []i18n.Message {
+	var out []i18n.Message
+	seen := map[string]bool{}
+	for _, i := range m.Scan.Impact {
+		if !seen[i.Name] {
+			seen[i.Name] = true
+			out = append(out, i18n.M("spared.process", "name", i.Name, "pid", i.PID))
+		}
+	}
+	if p := m.Scan.Operator.Peer; p != "" {
+		out = append(out, i18n.M("spared.operator", "peer", p))
+	} else {
+		out = append(out, i18n.M("spared.session"))
+	}
+	return out
+}

@@ -1,0 +1,5 @@
+package respond
+
+import "demine/internal/explain"
+
+func planFreeze(m *Making, in *explain.Incident) {}

@@ -1,0 +1,118 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"demine/internal/i18n"
+)
+
+// UndoOptions say what an undo puts back. By default it puts back all that was
+// changed around the implant, never the implant itself nor the open door.
+type UndoOptions struct {
+	Steps          []int // only these; empty: all
+	RestoreImplant bool
+	Reopen         bool
+	Overdue        bool // only steps whose time to revert has come
+}
+
+// Undo undoes a run, last step first, and journals it. Outcomes are of the
+// steps that it was about; ErrPartly when one could not be undone.
+func Undo(ctx context.Context, w *Writer, j Journal, r Run, opt UndoOptions, tell func(Progress)) ([]Outcome, error) {
+	if err := checkSteps(r, opt.Steps); err != nil {
+		return nil, err
+	}
+	if err := j.Append(r.ID, Record{Kind: RecUndo, At: w.Host.Now()}); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	var out []Outcome
+	var bad bool
+	order := slices.Clone(r.order)
+	slices.Reverse(order)
+	for n, id := range order {
+		s := r.Step(id)
+		if s == nil || !wanted(r, s, opt, w) {
+			continue
+		}
+		tell(Progress{Run: r.ID, Step: *s, N: n + 1, Of: len(order)})
+		o := undoStep(ctx, w, r, s, opt)
+		if o.State == Failed || o.State == Drifted {
+			bad = true
+		}
+		if o.State != Left {
+			if err := j.Append(r.ID, Record{Kind: RecOutcome, At: o.At, Step: id, Outcome: &o}); err != nil {
+				return out, fmt.Errorf("journal: %w", err)
+			}
+		}
+		out = append(out, o)
+		tell(Progress{Run: r.ID, Step: *s, Outcome: &o, N: n + 1, Of: len(order)})
+	}
+	if err := j.Append(r.ID, Record{Kind: RecEnd, At: w.Host.Now()}); err != nil {
+		return out, fmt.Errorf("journal: %w", err)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return out, ctx.Err()
+	case bad:
+		return out, ErrPartly
+	}
+	return out, nil
+}
+
+func checkSteps(r Run, ids []int) error {
+	for _, id := range ids {
+		if r.Step(id) == nil {
+			return fmt.Errorf("run %s has no step %d", r.ID, id)
+		}
+	}
+	return nil
+}
+
+// wanted: the step was done (or begun) and the options ask for it.
+func wanted(r Run, s *Step, opt UndoOptions, w *Writer) bool {
+	o := r.Outcome(s.ID)
+	if o.State != Done && o.State != Intended && o.State != Failed && o.State != Drifted {
+		return false
+	}
+	if _, ok := r.Undo[s.ID]; !ok {
+		return false
+	}
+	if opt.Overdue && (o.Until.IsZero() || o.Until.After(w.Host.Now())) {
+		return false
+	}
+	return len(opt.Steps) == 0 || slices.Contains(opt.Steps, s.ID)
+}
+
+func undoStep(ctx context.Context, w *Writer, r Run, s *Step, opt UndoOptions) Outcome {
+	o := Outcome{Step: s.ID, State: Undone}
+	was := r.Outcome(s.ID)
+	var err error
+	switch {
+	case ctx.Err() != nil:
+		o.State, o.Detail = Left, i18n.M("outcome.interrupted")
+	case s.NoUndo:
+		o.State, o.Detail = Left, i18n.M("outcome.no-undo")
+	case s.Keeps == KeepsImplant && !opt.RestoreImplant:
+		o.State, o.Detail = Left, i18n.M("outcome.keeps-implant")
+	case s.Keeps == KeepsDoor && !opt.Reopen:
+		o.State, o.Detail = Left, i18n.M("outcome.keeps-door")
+	case byName[s.Do] == nil:
+		o.State, o.Error = Failed, "no action "+s.Do
+	default:
+		err = byName[s.Do].Undo(ctx, w, s, r.Undo[s.ID])
+	}
+	if err != nil {
+		o = failure(err)
+		o.Step = s.ID
+		if errors.Is(err, ErrNothing) || errors.Is(err, ErrGone) {
+			o.State = Undone
+		}
+	}
+	if o.State == Failed || o.State == Drifted {
+		o.Until = was.Until // still to be tried
+	}
+	o.At = w.Host.Now()
+	return o
+}
