@@ -17,8 +17,8 @@ func Confirm(ctx context.Context, w *Writer, j Journal, r Run, by Operator, tell
 	if len(r.Pending()) == 0 && !waits(r) {
 		return nil, ErrNothing
 	}
-	if by.Session != "" && by.Session == r.By.Session {
-		return nil, Refuse("refuse.same-login", "run", r.ID)
+	if err := newLogin(r, by); err != nil {
+		return nil, err
 	}
 	if err := j.Append(r.ID, Record{Kind: RecConfirm, At: w.Host.Now(), By: &by}); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
@@ -48,6 +48,20 @@ func Confirm(ctx context.Context, w *Writer, j Journal, r Run, by Operator, tell
 		err = nil // what went wrong was told when the plan was applied
 	}
 	return out, err
+}
+
+// newLogin: only a login that began after the run proves that one still can.
+// Who sits at a console needs no proof.
+func newLogin(r Run, by Operator) error {
+	switch {
+	case by.Session == "":
+		return nil
+	case by.Peer == "":
+		return Refuse("refuse.loopback-login", "run", r.ID)
+	case by.Session == r.By.Session, by.Since.Before(r.Began):
+		return Refuse("refuse.same-login", "run", r.ID)
+	}
+	return nil
 }
 
 func waits(r Run) bool {

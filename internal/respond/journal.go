@@ -19,11 +19,12 @@ type Journal interface {
 
 // Operator is who did it, from where, as the host sees them.
 type Operator struct {
-	UID     int    `json:"uid"`
-	Peer    string `json:"peer,omitempty"`    // address of the SSH client
-	Session string `json:"session,omitempty"` // Ref of the sshd process that holds the connection
-	PID     int    `json:"pid"`
-	Version string `json:"version,omitempty"`
+	UID     int       `json:"uid"`
+	Peer    string    `json:"peer,omitempty"`    // address of the SSH client
+	Session string    `json:"session,omitempty"` // Ref of the sshd process that holds the connection; empty on a console
+	Since   time.Time `json:"since,omitzero"`    // when that process began
+	PID     int       `json:"pid"`
+	Version string    `json:"version,omitempty"`
 }
 
 // Kinds of Record.
@@ -154,6 +155,18 @@ func (r *Run) Pending() []Outcome {
 		}
 	}
 	return out
+}
+
+// Overdue are the steps that must undo themselves now: their time has come, or
+// the host was started anew since.
+func (r *Run) Overdue(now time.Time, boot string) []int {
+	var ids []int
+	for _, o := range r.Pending() {
+		if !o.Until.After(now) || boot != "" && r.Plan.Boot != boot {
+			ids = append(ids, o.Step)
+		}
+	}
+	return ids
 }
 
 func (r *Run) settleState() {

@@ -2,6 +2,7 @@ package respond
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,7 +16,7 @@ type UndoOptions struct {
 	Steps          []int // only these; empty: all
 	RestoreImplant bool
 	Reopen         bool
-	Overdue        bool // only steps whose time to revert has come
+	Unconfirmed    bool // the steps revert because nobody confirmed them: nothing is left as it is
 }
 
 // Undo undoes a run, last step first, and journals it. Outcomes are of the
@@ -33,7 +34,7 @@ func Undo(ctx context.Context, w *Writer, j Journal, r Run, opt UndoOptions, tel
 	slices.Reverse(order)
 	for n, id := range order {
 		s := r.Step(id)
-		if s == nil || !wanted(r, s, opt, w) {
+		if s == nil || !wanted(r, s, opt) {
 			continue
 		}
 		tell(Progress{Run: r.ID, Step: *s, N: n + 1, Of: len(order)})
@@ -71,15 +72,12 @@ func checkSteps(r Run, ids []int) error {
 }
 
 // wanted: the step was done (or begun) and the options ask for it.
-func wanted(r Run, s *Step, opt UndoOptions, w *Writer) bool {
+func wanted(r Run, s *Step, opt UndoOptions) bool {
 	o := r.Outcome(s.ID)
 	if o.State != Done && o.State != Intended && o.State != Failed && o.State != Drifted {
 		return false
 	}
 	if _, ok := r.Undo[s.ID]; !ok {
-		return false
-	}
-	if opt.Overdue && (o.Until.IsZero() || o.Until.After(w.Host.Now())) {
 		return false
 	}
 	return len(opt.Steps) == 0 || slices.Contains(opt.Steps, s.ID)
@@ -94,14 +92,14 @@ func undoStep(ctx context.Context, w *Writer, r Run, s *Step, opt UndoOptions) O
 		o.State, o.Detail = Left, i18n.M("outcome.interrupted")
 	case s.NoUndo:
 		o.State, o.Detail = Left, i18n.M("outcome.no-undo")
+	case opt.Unconfirmed:
+		err = undoWith(ctx, w, s, r.Undo[s.ID])
 	case s.Keeps == KeepsImplant && !opt.RestoreImplant:
 		o.State, o.Detail = Left, i18n.M("outcome.keeps-implant")
 	case s.Keeps == KeepsDoor && !opt.Reopen:
 		o.State, o.Detail = Left, i18n.M("outcome.keeps-door")
-	case byName[s.Do] == nil:
-		o.State, o.Error = Failed, "no action "+s.Do
 	default:
-		err = byName[s.Do].Undo(ctx, w, s, r.Undo[s.ID])
+		err = undoWith(ctx, w, s, r.Undo[s.ID])
 	}
 	if err != nil {
 		o = failure(err)
@@ -115,4 +113,12 @@ func undoStep(ctx context.Context, w *Writer, r Run, s *Step, opt UndoOptions) O
 	}
 	o.At = w.Host.Now()
 	return o
+}
+
+func undoWith(ctx context.Context, w *Writer, s *Step, undo json.RawMessage) error {
+	a := byName[s.Do]
+	if a == nil {
+		return fmt.Errorf("no action %q", s.Do)
+	}
+	return a.Undo(ctx, w, s, undo)
 }
