@@ -31,6 +31,15 @@ const (
 	Nft            Firewall = "nft"
 )
 
+// Launcher is what starts the shop's Redis.
+type Launcher string
+
+// By hand, the unit is there but not enabled, and nothing starts Redis again.
+const (
+	ByUnit Launcher = "unit"
+	ByHand Launcher = "hand"
+)
+
 // Crons and Firewalls list what Config accepts.
 var (
 	Crons     = []Cron{RHEL, Busybox, Debian}
@@ -47,6 +56,8 @@ type Config struct {
 	Dir      string   // folder that holds demine-lab-NAME; default os.TempDir()
 	Source   string   // root of demine's source tree; default: found upwards from the working directory
 	Threads  int      // how many CPUs the stand-in burns; default: all
+	RedisBy  Launcher // default ByUnit
+	Replica  bool     // a second Redis, which copies the first
 
 	// Step is told what is being done, as it is done. May be nil.
 	Step func(Step) `json:"-"`
@@ -54,7 +65,7 @@ type Config struct {
 
 // Step is one line of progress.
 type Step struct {
-	After time.Duration // since Up began
+	After time.Duration // since Up or Reboot began
 	What  string
 }
 
@@ -89,6 +100,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if !slices.Contains(Firewalls, c.Firewall) {
 		return c, fmt.Errorf("unknown firewall %q: choose one of %v", c.Firewall, Firewalls)
+	}
+	if c.RedisBy == "" {
+		c.RedisBy = ByUnit
+	}
+	if c.RedisBy != ByUnit && c.RedisBy != ByHand {
+		return c, fmt.Errorf("unknown launcher of Redis %q: choose %s or %s", c.RedisBy, ByUnit, ByHand)
 	}
 	if c.Source == "" {
 		src, err := findSource()

@@ -6,6 +6,7 @@ import "time"
 // them, and what a scenario does not have is zero.
 type Facts struct {
 	Zone      int    // minutes east of Greenwich
+	BootID    string // of the present boot, as /proc/sys/kernel/random/boot_id has it
 	Redis     Redis  //
 	Door      Door   // the forgotten rule; every scenario has it
 	OwnerKey  string // SHA256 fingerprint, as ssh-keygen -l prints it
@@ -19,7 +20,7 @@ type Facts struct {
 
 // Redis is the instance that lets everybody in.
 type Redis struct {
-	Service, Config, Dir, DumpFile string // as its owner set it up
+	Service, Config, Dir, DumpFile string // as its owner set it up; no Service if it was started by hand
 	Port                           int
 	User                           string
 }

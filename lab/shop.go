@@ -9,23 +9,9 @@ import (
 	"time"
 )
 
-const (
-	redisConf = "/etc/redis/redis-6380.conf"
-	redisDir  = "/var/lib/redis-6380"
-)
-
-// redisText is the dev team's instance as they left it. The line about protected configs makes Redis 7 behave as the
-// old ones did; see https://redis.io/docs/latest/operate/oss_and_stack/management/security.
-const redisText = `# flash sale, do not touch during a sale
-bind 0.0.0.0 -::*
-port 6380
-protected-mode no
-enable-protected-configs yes
-daemonize no
-dir ` + redisDir + `
-dbfilename dump.rdb
-save 3600 1
-logfile /var/log/redis-6380.log
+// shopEnv is where the shop is told of its servers.
+const shopEnv = `SHOP_DSN=shop:flash-sale-01@tcp(127.0.0.1:3306)/shop
+SHOP_REDIS=redis://127.0.0.1:6380
 `
 
 const shopDB = `
@@ -39,19 +25,20 @@ GRANT ALL ON shop.* TO shop@'127.0.0.1';
 
 // shop lays out Redis, MariaDB and the service between them.
 func shop(t *tree, h *Host) {
-	t.write(file{path: redisConf, text: redisText})
-	t.dir(redisDir, 0o755, 0, 0)
+	redis(t, h)
 	t.write(file{path: "/etc/mysql/mariadb.conf.d/60-site.cnf", text: "[mysqld]\nbind-address = *\nskip-name-resolve\ninnodb_flush_log_at_trx_commit = 2\n"})
 	t.dir("/opt/shop", 0o755, 0, 0)
 	t.copy(filepath.Join(h.Folder, "bin/sale"), "/opt/shop/sale", 0o755)
 	t.write(file{path: "/opt/shop/deploy.sh", text: "#!/bin/sh\n# fetches the nightly build from the office\nexit 0\n", mode: 0o755})
-	t.write(file{path: "/etc/shop/shop.env", text: "SHOP_DSN=shop:flash-sale-01@tcp(127.0.0.1:3306)/shop\n", mode: 0o640, gid: shopUID})
-	h.Facts.Redis = Redis{Service: "redis-6380.service", Config: redisConf, Dir: redisDir, DumpFile: "dump.rdb", Port: 6380, User: "root"}
+	t.write(file{path: "/etc/shop/shop.env", text: shopEnv, mode: 0o640, gid: shopUID})
 }
 
 // openShop waits for the services, and fills the shelves.
 func (h *Host) openShop(ctx context.Context) error {
-	if err := h.active(ctx, "mariadb.service", "redis-6380.service"); err != nil {
+	if err := h.launchRedis(ctx); err != nil {
+		return err
+	}
+	if err := h.active(ctx, h.servers()...); err != nil {
 		return err
 	}
 	if _, err := h.must(ctx, h.Inside, shopDB, "mariadb"); err != nil {
@@ -60,6 +47,10 @@ func (h *Host) openShop(ctx context.Context) error {
 	if _, err := h.sh(ctx, "redis-cli -p 6380 SET stock:1001 10000000; redis-cli -p 6380 HSET item:1001 name 'flash sale' price 99; redis-cli -p 6380 SAVE"); err != nil {
 		return fmt.Errorf("fill the shelves: %w", err)
 	}
+	return h.shopAnswers(ctx)
+}
+
+func (h *Host) shopAnswers(ctx context.Context) error {
 	return until(ctx, 20*time.Second, "the shop to answer", func() error {
 		_, err := h.sh(ctx, "curl -fsS http://127.0.0.1:8080/health")
 		return err

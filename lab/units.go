@@ -1,9 +1,6 @@
 package lab
 
-import (
-	"fmt"
-	"path"
-)
+import "fmt"
 
 // systemdUnits of Debian that run here; /etc/systemd/system is the lab's own, so nothing else is enabled.
 var systemdUnits = []string{"dbus.service", "ssh.service", "mariadb.service", "rsyslog.service", "systemd-logind.service"}
@@ -38,18 +35,11 @@ func units(t *tree, h *Host) {
 	} else {
 		wants(firewall.unit, etc+"/"+firewall.unit)
 	}
-	own := []file{
-		{path: etc + "/redis-6380.service", text: redisUnit},
-		{path: etc + "/shop.service", text: shopUnit},
-	}
+	t.unit("shop.service", shopUnit, true)
 	if h.Config.Cron == Debian {
 		wants("cron.service", "/lib/systemd/system/cron.service")
 	} else {
-		own = append(own, file{path: etc + "/crond.service", text: fmt.Sprintf(crondUnit, crondFlags[h.Config.Cron])})
-	}
-	for _, f := range own {
-		t.write(f)
-		wants(path.Base(f.path), f.path)
+		t.unit("crond.service", fmt.Sprintf(crondUnit, crondFlags[h.Config.Cron]), true)
 	}
 	t.dir("/run", 0o755, 0, 0)
 	t.write(file{path: "/etc/ssh/sshd_config.d/10-site.conf", text: sshdSite, mode: 0o600})
@@ -57,18 +47,14 @@ func units(t *tree, h *Host) {
 	t.write(file{path: "/etc/rc.local", text: rcLocal, mode: 0o755})
 }
 
-const redisUnit = `[Unit]
-Description=Redis 6380 (flash sale)
-After=network.target
-
-[Service]
-ExecStart=/usr/bin/redis-server /etc/redis/redis-6380.conf
-Restart=on-failure
-LimitNOFILE=65535
-
-[Install]
-WantedBy=multi-user.target
-`
+// unit puts one of the site's own.
+func (t *tree) unit(name, text string, enabled bool) {
+	const etc = "/etc/systemd/system/"
+	t.write(file{path: etc + name, text: text})
+	if enabled {
+		t.link(etc+"multi-user.target.wants/"+name, etc+name)
+	}
+}
 
 const shopUnit = `[Unit]
 Description=Flash sale
@@ -77,7 +63,7 @@ After=mariadb.service redis-6380.service
 [Service]
 User=shop
 EnvironmentFile=/etc/shop/shop.env
-ExecStart=/opt/shop/sale serve -listen :8080 -redis 127.0.0.1:6380
+ExecStart=/opt/shop/sale serve -listen :8080
 Restart=always
 RestartSec=1
 

@@ -18,6 +18,11 @@ type Conn struct {
 	r *bufio.Reader
 }
 
+// Error is what Redis answered instead of a value; the connection is good for more.
+type Error string
+
+func (e Error) Error() string { return "redis: " + string(e) }
+
 // Dial connects to the Redis at addr; from is the local IP address to come from, or empty.
 func Dial(from, addr string) (*Conn, error) {
 	d := net.Dialer{Timeout: 5 * time.Second}
@@ -28,63 +33,77 @@ func Dial(from, addr string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{c, bufio.NewReader(c)}, nil
+	return New(c), nil
 }
 
-// Do sends one command and returns the reply as text, an array's items one a line. A Redis error is an error.
+// New speaks over a connection that is open already.
+func New(c net.Conn) *Conn { return &Conn{c, bufio.NewReader(c)} }
+
+// Do sends one command and returns the reply as text, an array's items one a line.
 func (c *Conn) Do(args ...string) (string, error) {
+	items, err := c.Items(args...)
+	return strings.Join(items, "\n"), err
+}
+
+// Items sends one command and returns the reply's values, those of arrays in arrays too.
+func (c *Conn) Items(args ...string) ([]string, error) {
+	return c.Within(10*time.Second, args...)
+}
+
+// Within is Items with a time limit of its own.
+func (c *Conn) Within(limit time.Duration, args ...string) ([]string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%d\r\n", len(args))
 	for _, a := range args {
 		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
 	}
-	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return "", err
+	if err := c.SetDeadline(time.Now().Add(limit)); err != nil {
+		return nil, err
 	}
 	if _, err := io.WriteString(c.Conn, b.String()); err != nil {
-		return "", err
+		return nil, err
 	}
 	return c.reply()
 }
 
-func (c *Conn) reply() (string, error) {
+func (c *Conn) reply() ([]string, error) {
 	line, err := c.r.ReadString('\n')
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", fmt.Errorf("empty reply")
+		return nil, fmt.Errorf("empty reply")
 	}
 	switch rest := line[1:]; line[0] {
 	case '+', ':':
-		return rest, nil
+		return []string{rest}, nil
 	case '-':
-		return "", fmt.Errorf("redis: %s", rest)
+		return nil, Error(rest)
 	case '$':
 		n, err := strconv.Atoi(rest)
 		if err != nil || n < 0 {
-			return "", err
+			return []string{""}, err
 		}
 		buf := make([]byte, n+2)
 		if _, err := io.ReadFull(c.r, buf); err != nil {
-			return "", err
+			return nil, err
 		}
-		return string(buf[:n]), nil
+		return []string{string(buf[:n])}, nil
 	case '*':
 		n, err := strconv.Atoi(rest)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		items := make([]string, 0, max(n, 0))
 		for range n {
 			item, err := c.reply()
 			if err != nil {
-				return "", err
+				return nil, err
 			}
-			items = append(items, item)
+			items = append(items, item...)
 		}
-		return strings.Join(items, "\n"), nil
+		return items, nil
 	}
-	return "", fmt.Errorf("unexpected reply %q", line)
+	return nil, fmt.Errorf("unexpected reply %q", line)
 }

@@ -1,6 +1,7 @@
 // Command sale is the lab's flash-sale shop and the customers that storm it.
 //
-//	sale serve   HTTP on :8080; an order takes one piece of stock from Redis and writes a row to MariaDB
+//	sale serve   HTTP on :8080; an order takes one piece of stock from Redis (SHOP_REDIS, a redis:// URL) and writes a
+//	             row to MariaDB (SHOP_DSN)
 //	sale load    orders at a steady rate and reports how long customers wait, a JSON line a second
 package main
 

@@ -18,28 +18,30 @@ import (
 	_ "github.com/go-sql-driver/mysql"
 )
 
-// shop sells one item. Connections to Redis are lent out through a channel.
+// shop sells one item.
 type shop struct {
-	redis chan *resp.Conn
-	addr  string
+	redis *pool
 	db    *sql.DB
 }
 
 func serve(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	listen := flags.String("listen", ":8080", "address to serve on")
-	redis := flags.String("redis", "127.0.0.1:6380", "address of Redis")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	// The password comes by environment file, so that it does not show in the process list.
+	// Passwords come by environment file, so that they do not show in the process list.
+	redis, err := resp.Parse(os.Getenv("SHOP_REDIS"))
+	if err != nil {
+		return fmt.Errorf("environment variable SHOP_REDIS: %w", err)
+	}
 	db, err := sql.Open("mysql", os.Getenv("SHOP_DSN"))
 	if err != nil {
 		return err
 	}
 	db.SetMaxOpenConns(16)
 	db.SetMaxIdleConns(16)
-	s := &shop{redis: make(chan *resp.Conn, 16), addr: *redis, db: db}
+	s := &shop{redis: &pool{redis, make(chan *resp.Conn, 16)}, db: db}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /order", s.order)
 	mux.HandleFunc("GET /health", s.health)
@@ -52,32 +54,8 @@ func serve(ctx context.Context, args []string) error {
 	return nil
 }
 
-// do lends out a connection, or makes one; a connection that failed is not given back.
-func (s *shop) do(args ...string) (string, error) {
-	var c *resp.Conn
-	select {
-	case c = <-s.redis:
-	default:
-		var err error
-		if c, err = resp.Dial("", s.addr); err != nil {
-			return "", err
-		}
-	}
-	out, err := c.Do(args...)
-	if err != nil {
-		c.Close()
-		return "", err
-	}
-	select {
-	case s.redis <- c:
-	default:
-		c.Close()
-	}
-	return out, nil
-}
-
 func (s *shop) order(w http.ResponseWriter, r *http.Request) {
-	left, err := s.do("DECR", "stock:1001")
+	left, err := s.redis.do("DECR", "stock:1001")
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
@@ -99,7 +77,7 @@ func (s *shop) order(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *shop) health(w http.ResponseWriter, r *http.Request) {
-	_, err := s.do("PING")
+	_, err := s.redis.do("PING")
 	if err == nil {
 		err = s.db.PingContext(r.Context())
 	}
