@@ -23,6 +23,8 @@ type Host struct {
 	World   Process   // the outside world's pid 1
 	Cgroups []string  // folders made in this machine's cgroup hierarchies
 	Facts   Facts
+
+	clock time.Time // from which steps are counted
 }
 
 // Process names a process of this machine beyond the reuse of its number.
@@ -41,6 +43,7 @@ func Up(ctx context.Context, c Config) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{Config: c, Folder: Folder(c.Dir, c.Name), Began: time.Now()}
+	h.clock = h.Began
 	if _, err := os.Stat(h.Folder); err == nil {
 		return nil, fmt.Errorf("a host named %q is there already: `demine-lab down %s` first, or choose another --name", c.Name, c.Name)
 	}
@@ -81,7 +84,7 @@ func (h *Host) up(ctx context.Context) error {
 
 func (h *Host) step(format string, args ...any) {
 	if h.Config.Step != nil {
-		h.Config.Step(Step{time.Since(h.Began), fmt.Sprintf(format, args...)})
+		h.Config.Step(Step{time.Since(h.clock), fmt.Sprintf(format, args...)})
 	}
 }
 

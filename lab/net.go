@@ -53,6 +53,14 @@ func (h *Host) cable(ctx context.Context) error {
 	return ip(ctx, h.Inside, inside)
 }
 
+// unplug cuts the cable: for those at its other end the host falls silent.
+func (h *Host) unplug(ctx context.Context) error {
+	if err := ip(ctx, h.World, []string{"link del lan0"}); err != nil && !strings.Contains(err.Error(), "Cannot find device") {
+		return fmt.Errorf("unplug the host: %w", err)
+	}
+	return nil
+}
+
 // ip runs commands of ip(8) in a process's network namespace, with the process numbers of this machine.
 func ip(ctx context.Context, in Process, commands []string) error {
 	for _, c := range commands {

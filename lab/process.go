@@ -20,6 +20,7 @@ import (
 type bootPlan struct {
 	Upper, Work, Root string
 	Hostname          string
+	BootID            string
 	Cgroups           []hierarchy
 	DropCaps          []int
 	Argv, Env         []string
@@ -65,11 +66,13 @@ func (p Process) alive() bool {
 
 // kill ends a first process, and with it all processes of its pid namespace, and waits until they are gone.
 func (p Process) kill(ctx context.Context) error {
-	if !p.alive() {
+	if p.PID == 0 {
 		return nil
 	}
-	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
-		return fmt.Errorf("kill %d: %w", p.PID, err)
+	if p.alive() {
+		if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
+			return fmt.Errorf("kill %d: %w", p.PID, err)
+		}
 	}
 	return until(ctx, 20*time.Second, fmt.Sprintf("process %d to end", p.PID), func() error {
 		// Ours to reap if this process started it: unreaped, it would keep its pid namespace.

@@ -22,14 +22,15 @@ type command struct {
 var commands map[string]command
 
 // order is that of the help text.
-var order = []string{"up", "exec", "cp", "firewall", "facts", "list", "down"}
+var order = []string{"up", "exec", "cp", "firewall", "reboot", "facts", "list", "down"}
 
 func init() {
 	commands = map[string]command{
-		"up":       {"SCENARIO [--name N] [--cron KIND] [--firewall KIND] [--no-load] [--threads N]", "make a host and play the scenario on it", up},
+		"up":       {"SCENARIO [--name N] [--cron KIND] [--firewall KIND] [--no-load] [--threads N] [--redis-by unit|hand] [--redis-replica]", "make a host and play the scenario on it", up},
 		"exec":     {"NAME [--outside] -- CMD…", "run a program in the host, or in the world outside it", execute},
 		"cp":       {"NAME SRC DST", "copy a file of this machine into the host", copyIn},
 		"firewall": {"NAME KIND", "replace the host's firewall by the same rules in another kind", firewall},
+		"reboot":   {"NAME [--orderly]", "cut the host's power, or shut it down in order, and boot it from its disk", reboot},
 		"facts":    {"NAME", "print what was really done to the host, as JSON", facts},
 		"list":     {"", "list the hosts", list},
 		"down":     {"NAME | --all", "end a host and delete it", down},
@@ -89,6 +90,8 @@ func up(ctx context.Context, args []string) (int, error) {
 	kind := f.String("firewall", "", "iptables-legacy, iptables-nft or nft")
 	f.BoolVar(&c.NoLoad, "no-load", false, "no customers")
 	f.IntVar(&c.Threads, "threads", 0, "CPUs that the stand-in burns (default: all)")
+	launcher := f.String("redis-by", "", "unit, or hand: from an ssh session, by nothing that starts it again")
+	f.BoolVar(&c.Replica, "redis-replica", false, "a second Redis on 127.0.0.1:6381 that copies the first")
 	f.StringVar(&c.Source, "source", "", "root of demine's source tree (default: found upwards from here)")
 	words, _, err := parse(f, args)
 	if err != nil {
@@ -98,7 +101,7 @@ func up(ctx context.Context, args []string) (int, error) {
 		return wrong("up")
 	}
 	c.Scenario, c.Cron, c.Firewall, c.Dir = words[0], lab.Cron(*cron), lab.Firewall(*kind), *dir
-	c.Step = func(s lab.Step) { fmt.Printf("%6.1f s  %s\n", s.After.Seconds(), s.What) }
+	c.RedisBy, c.Step = lab.Launcher(*launcher), tell
 	began := time.Now()
 	h, err := lab.Up(ctx, c)
 	if err != nil {
@@ -107,6 +110,29 @@ func up(ctx context.Context, args []string) (int, error) {
 	fmt.Printf("%6.1f s  %s runs. Look around: demine-lab exec %s -- bash; end it: demine-lab down %s\n",
 		time.Since(began).Seconds(), h.Config.Name, h.Config.Name, h.Config.Name)
 	return 0, nil
+}
+
+func tell(s lab.Step) { fmt.Printf("%6.1f s  %s\n", s.After.Seconds(), s.What) }
+
+func reboot(ctx context.Context, args []string) (int, error) {
+	f, dir := flags("reboot")
+	orderly := f.Bool("orderly", false, "services are stopped before, as by an operator")
+	words, _, err := parse(f, args)
+	if err != nil {
+		return 2, nil
+	}
+	if len(words) != 1 {
+		return wrong("reboot")
+	}
+	h, err := lab.Load(*dir, words[0])
+	if err != nil {
+		return 1, err
+	}
+	h.Config.Step = tell
+	if *orderly {
+		return 0, h.RebootOrderly(ctx)
+	}
+	return 0, h.Reboot(ctx)
 }
 
 func execute(ctx context.Context, args []string) (int, error) {

@@ -22,6 +22,7 @@ import (
 type plan struct {
 	Upper, Work, Root string   // of the overlay; its lower layer is this machine's /
 	Hostname          string   //
+	BootID            string   // file to show as /proc/sys/kernel/random/boot_id, or empty
 	Cgroups           []cgroup // hierarchies to mount again, seen from the host's own cgroup
 	DropCaps          []int    // what a host could hurt the machine with
 	Argv, Env         []string // the first process
@@ -81,6 +82,9 @@ func mounts(p plan) error {
 		return fmt.Errorf("mount overlay (%s): %w", opts, err)
 	}
 	if err := kernelMounts(p.Root); err != nil {
+		return err
+	}
+	if err := bootID(p.Root, p.BootID); err != nil {
 		return err
 	}
 	for _, c := range p.Cgroups {
