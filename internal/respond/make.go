@@ -100,11 +100,22 @@ func (m *Making) planRemedies(f *judge.Finding, phases ...Phase) {
 	}
 }
 
-// planClean: everything against the confirmed incidents.
+// planClean: everything against the confirmed incidents. A finding that is
+// only likely is acted on where a confirmed one accuses the same thing; a key
+// is judged by where it came from (see key.remove-line).
 func planClean(m *Making) {
 	for _, in := range m.incidents() {
-		for _, f := range m.findings(in) {
-			m.planRemedies(f, Evidence, Disarm, Kill, Remove, Repair)
+		fs := m.findings(in)
+		sure := map[fact.Ref]bool{}
+		for _, f := range fs {
+			sure[f.Subject] = sure[f.Subject] || f.Certainty == judge.Confirmed
+		}
+		for _, f := range fs {
+			if sure[f.Subject] || f.Subject.Kind() == fact.KindKey {
+				m.planRemedies(f, Evidence, Disarm, Kill, Remove, Repair)
+			} else {
+				m.Leave("left.not-sure", "finding", f.ID, "certainty", f.Certainty)
+			}
 		}
 	}
 }
