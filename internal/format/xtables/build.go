@@ -1,0 +1,105 @@
+package xtables
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Criteria are what a rule made here matches; none match everything.
+type Criteria struct {
+	Proto string       // tcp, udp; empty: any
+	DPort uint16       // with Proto
+	Src   netip.Prefix // of the table's family
+	In    string       // interface; a trailing * is a prefix
+}
+
+// Verdict is that of a standard target.
+type Verdict int32
+
+// NF_DROP and XT_RETURN as the kernel writes them.
+const (
+	Drop   Verdict = -1
+	Return Verdict = verdictReturn
+	// Jump is for an Entry with the name of a chain.
+	Jump Verdict = 0
+)
+
+// maxChainName is XT_EXTENSION_MAXNAMELEN without the NUL.
+const maxChainName = 28
+
+const (
+	standardTarget = 40 // struct xt_standard_target, padded
+	errorTarget    = 64 // struct xt_error_target, padded
+	portMatch      = 48 // struct xt_entry_match and xt_tcp or xt_udp, padded
+)
+
+// NewEntry makes a rule of a family.
+func NewEntry(family string, m Criteria, v Verdict) Entry {
+	l := layouts[family]
+	b := make([]byte, l.head)
+	m.head(l, b)
+	b = append(b, m.ports()...)
+	target := len(b)
+	b = append(b, make([]byte, standardTarget)...)
+	order.PutUint16(b[target:], standardTarget)
+	order.PutUint32(b[target+partHead:], uint32(v))
+	order.PutUint16(b[l.ip+4:], uint16(target))
+	order.PutUint16(b[l.ip+6:], uint16(len(b)))
+	return Entry{Bytes: b}
+}
+
+// head fills struct ipt_ip or ip6t_ip6.
+func (m Criteria) head(l layout, b []byte) {
+	if m.Src.IsValid() && m.Src.Addr().BitLen() == l.addr*8 {
+		copy(b, m.Src.Masked().Addr().AsSlice())
+		for i := range m.Src.Bits() {
+			b[2*l.addr+i/8] |= 0x80 >> (i % 8)
+		}
+	}
+	if m.In != "" {
+		name, prefix := strings.CutSuffix(m.In, "*")
+		name = name[:min(len(name), 15)]
+		copy(b[4*l.addr:], name)
+		n := len(name) + 1 // with its NUL
+		if prefix {
+			n--
+		}
+		for i := range n {
+			b[4*l.addr+32+i] = 0xff
+		}
+	}
+	if p := protoNumber[m.Proto]; p != 0 {
+		order.PutUint16(b[l.proto:], p)
+		if l.addr == 16 {
+			b[l.flags] |= 0x01 // IP6T_F_PROTO
+		}
+	}
+}
+
+var protoNumber = map[string]uint16{"tcp": 6, "udp": 17}
+
+// ports is the match "tcp" or "udp" with a destination port.
+func (m Criteria) ports() []byte {
+	if protoNumber[m.Proto] == 0 {
+		return nil
+	}
+	b := make([]byte, portMatch)
+	order.PutUint16(b, portMatch)
+	copy(b[2:], m.Proto)
+	order.PutUint16(b[partHead+2:], 65535) // source ports 0 to 65535
+	order.PutUint16(b[partHead+4:], m.DPort)
+	order.PutUint16(b[partHead+6:], m.DPort)
+	return b
+}
+
+// errorEntry is the entry before a user chain, which carries its name.
+func errorEntry(family, name string) []byte {
+	l := layouts[family]
+	b := make([]byte, l.head+errorTarget)
+	order.PutUint16(b[l.ip+4:], uint16(l.head))
+	order.PutUint16(b[l.ip+6:], uint16(len(b)))
+	order.PutUint16(b[l.head:], errorTarget)
+	copy(b[l.head+2:], "ERROR")
+	copy(b[l.head+partHead:], name)
+	return b
+}
