@@ -92,31 +92,48 @@ func newXTSocket(family string) (xtSocket, error) {
 	return xtSocket{fd, level}, nil
 }
 
-// table reads one table. The kernel answers EAGAIN when it changed between the
-// two questions; then both are asked again.
+// table reads one table.
 func (s xtSocket) table(family, name string) (fact.Ruleset, error) {
 	r := fact.Ruleset{Ref: fact.RulesetRef("iptables-legacy", family, name, ""), Backend: "iptables-legacy", Family: family, Table: name}
 	if len(name) >= xtNameLen {
 		return r, unix.EINVAL
 	}
-	var err error
-	for range 10 {
-		var info xtables.Info
-		var blob []byte
-		if info, err = s.info(name); err != nil {
-			return r, err
-		}
-		blob, err = s.entries(name, info.Size)
-		if errors.Is(err, unix.EAGAIN) {
-			continue
-		}
-		if err != nil {
-			return r, err
-		}
-		r.Chains, err = xtables.Parse(family, name, info, blob)
+	info, blob, err := s.whole(name)
+	if err != nil {
 		return r, err
 	}
+	r.Chains, err = xtables.Parse(family, name, info, blob)
 	return r, err
+}
+
+// whole is a table as it was at one moment. The kernel answers EAGAIN when it
+// changed between the two questions; then both are asked again.
+func (s xtSocket) whole(name string) (info xtables.Info, blob []byte, err error) {
+	for range 10 {
+		if info, err = s.info(name); err != nil {
+			return info, nil, err
+		}
+		blob, err = s.entries(name, info.Size)
+		if !errors.Is(err, unix.EAGAIN) {
+			break
+		}
+	}
+	return info, blob, err
+}
+
+// XTable gives one table of iptables-legacy of the calling thread's network
+// namespace as the kernel has it, for a family "ip" or "ip6". Where the table
+// is not there yet, the question makes it.
+func XTable(family, name string) (xtables.Info, []byte, error) {
+	if len(name) >= xtNameLen {
+		return xtables.Info{}, nil, unix.EINVAL
+	}
+	s, err := newXTSocket(family)
+	if err != nil {
+		return xtables.Info{}, nil, err
+	}
+	defer unix.Close(s.fd)
+	return s.whole(name)
 }
 
 func (s xtSocket) info(name string) (info xtables.Info, err error) {
