@@ -22,6 +22,9 @@ func (h *Host) RebootOrderly(ctx context.Context) error {
 
 func (h *Host) reboot(ctx context.Context, what string, end func(context.Context) error) error {
 	h.clock = time.Now()
+	if !h.Inside.alive() {
+		what = "it is off"
+	}
 	h.step("%s", what)
 	if err := h.restart(ctx, end); err != nil {
 		return fmt.Errorf("reboot %s: %w%s", h.Config.Name, err, h.console())
@@ -34,7 +37,9 @@ func (h *Host) restart(ctx context.Context, end func(context.Context) error) err
 	if !h.World.alive() {
 		return errors.New("the world outside has ended")
 	}
+	sells := true
 	if h.Inside.alive() {
+		sells = h.health(ctx) == nil
 		if err := end(ctx); err != nil {
 			return err
 		}
@@ -46,7 +51,7 @@ func (h *Host) restart(ctx context.Context, end func(context.Context) error) err
 	if err := h.powerOn(ctx); err != nil {
 		return err
 	}
-	return h.serving(ctx)
+	return h.serving(ctx, sells)
 }
 
 // powerOff ends all processes and waits until nothing holds the disk, the cgroups and the cable any more.
@@ -87,8 +92,9 @@ func (h *Host) forget() {
 	h.Facts.Intruder.RedisDirNow, h.Facts.Intruder.RedisFileNow = "", ""
 }
 
-// serving waits for all that is meant to run; a unit that was disabled or masked is not.
-func (h *Host) serving(ctx context.Context) error {
+// serving waits for all that is meant to run: not a unit that was disabled or masked, nor a shop that did not sell
+// before.
+func (h *Host) serving(ctx context.Context, sells bool) error {
 	meant := map[string]bool{}
 	var units []string
 	for _, u := range append(h.basics(), h.servers()...) {
@@ -105,8 +111,15 @@ func (h *Host) serving(ctx context.Context) error {
 	if err := h.active(ctx, units...); err != nil {
 		return err
 	}
-	if !meant["shop.service"] || !meant["redis-6380.service"] || !meant["mariadb.service"] {
+	if !sells || !meant["shop.service"] || !meant["redis-6380.service"] || !meant["mariadb.service"] {
 		return nil
 	}
-	return h.shopAnswers(ctx)
+	if err := h.shopAnswers(ctx); err != nil {
+		return err
+	}
+	// A replica that was not told of a new password is as it would be.
+	if err := until(ctx, 15*time.Second, "the replica to follow", func() error { return h.copied(ctx) }); err != nil {
+		h.step("%s", err)
+	}
+	return ctx.Err()
 }

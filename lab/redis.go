@@ -87,12 +87,19 @@ func (h *Host) launchRedis(ctx context.Context) error {
 			return fmt.Errorf("start Redis by hand: %w", err)
 		}
 	}
-	ready := fmt.Sprintf("redis-cli -p %d PING | grep -q PONG", DoorPort)
-	if h.Config.Replica {
-		ready += fmt.Sprintf("; redis-cli -p %d INFO replication | grep -q master_link_status:up", replicaPort)
-	}
 	return until(ctx, 90*time.Second, "Redis to answer", func() error {
-		_, err := h.sh(ctx, ready)
-		return err
+		if _, err := h.sh(ctx, fmt.Sprintf("redis-cli -p %d PING | grep -q PONG", DoorPort)); err != nil {
+			return err
+		}
+		return h.copied(ctx)
 	})
+}
+
+// copied says whether the replica, if there is one, has what the shop's Redis has.
+func (h *Host) copied(ctx context.Context) error {
+	if !h.Config.Replica {
+		return nil
+	}
+	_, err := h.sh(ctx, fmt.Sprintf("redis-cli -p %d INFO replication | grep -q master_link_status:up", replicaPort))
+	return err
 }

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -51,39 +50,13 @@ func (h *Host) openShop(ctx context.Context) error {
 }
 
 func (h *Host) shopAnswers(ctx context.Context) error {
-	return until(ctx, 20*time.Second, "the shop to answer", func() error {
-		_, err := h.sh(ctx, "curl -fsS http://127.0.0.1:8080/health")
-		return err
-	})
+	return until(ctx, 20*time.Second, "the shop to answer", func() error { return h.health(ctx) })
 }
 
-// LoadReport is the file in the world to which the customers' waiting times go, a JSON line a second.
-const LoadReport = "/var/log/load.jsonl"
-
-// Wait is one second of the customers' experience.
-type Wait struct {
-	At     time.Time `json:"at"`
-	Orders int       `json:"orders"`
-	Failed int       `json:"failed"`
-	P50    float64   `json:"p50_ms"`
-	P95    float64   `json:"p95_ms"`
-}
-
-// Waits reads what the customers have reported so far.
-func (h *Host) Waits(ctx context.Context) ([]Wait, error) {
-	text, err := h.must(ctx, h.World, "", "cat", LoadReport)
-	if err != nil {
-		return nil, err
-	}
-	var all []Wait
-	for d := json.NewDecoder(strings.NewReader(text)); d.More(); {
-		var w Wait
-		if err := d.Decode(&w); err != nil {
-			break // the last line may still be in the writing
-		}
-		all = append(all, w)
-	}
-	return all, nil
+// health is what the shop says of itself and its servers.
+func (h *Host) health(ctx context.Context) error {
+	_, err := h.sh(ctx, "curl -fsS -m 5 http://127.0.0.1:8080/health")
+	return err
 }
 
 // customers start to order, and the first orders arrive.
