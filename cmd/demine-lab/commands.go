@@ -22,7 +22,7 @@ type command struct {
 var commands map[string]command
 
 // order is that of the help text.
-var order = []string{"up", "exec", "cp", "firewall", "reboot", "facts", "list", "down"}
+var order = []string{"up", "exec", "cp", "firewall", "reboot", "state", "diff", "knock", "hold", "held", "waits", "facts", "list", "down"}
 
 func init() {
 	commands = map[string]command{
@@ -31,6 +31,12 @@ func init() {
 		"cp":       {"NAME SRC DST", "copy a file of this machine into the host", copyIn},
 		"firewall": {"NAME KIND", "replace the host's firewall by the same rules in another kind", firewall},
 		"reboot":   {"NAME [--orderly]", "cut the host's power, or shut it down in order, and boot it from its disk", reboot},
+		"state":    {"NAME > FILE", "print what an undo must restore, as JSON", state},
+		"diff":     {"FILE FILE [--except PATTERN]…", "compare two states; status 1 if they differ", diff},
+		"knock":    {"NAME --from ADDR --to ADDR:PORT", "try from outside whether a port is open; status 1 if not", knock},
+		"hold":     {"NAME --from ADDR --to ADDR:PORT", "open a connection to Redis from outside, keep it, and print its name", hold},
+		"held":     {"NAME CONNECTION [--close]", "say PING over a connection that is held; status 1 if there is no PONG", held},
+		"waits":    {"NAME [--last DURATION]", "how long customers have waited", waits},
 		"facts":    {"NAME", "print what was really done to the host, as JSON", facts},
 		"list":     {"", "list the hosts", list},
 		"down":     {"NAME | --all", "end a host and delete it", down},
@@ -110,29 +116,6 @@ func up(ctx context.Context, args []string) (int, error) {
 	fmt.Printf("%6.1f s  %s runs. Look around: demine-lab exec %s -- bash; end it: demine-lab down %s\n",
 		time.Since(began).Seconds(), h.Config.Name, h.Config.Name, h.Config.Name)
 	return 0, nil
-}
-
-func tell(s lab.Step) { fmt.Printf("%6.1f s  %s\n", s.After.Seconds(), s.What) }
-
-func reboot(ctx context.Context, args []string) (int, error) {
-	f, dir := flags("reboot")
-	orderly := f.Bool("orderly", false, "services are stopped before, as by an operator")
-	words, _, err := parse(f, args)
-	if err != nil {
-		return 2, nil
-	}
-	if len(words) != 1 {
-		return wrong("reboot")
-	}
-	h, err := lab.Load(*dir, words[0])
-	if err != nil {
-		return 1, err
-	}
-	h.Config.Step = tell
-	if *orderly {
-		return 0, h.RebootOrderly(ctx)
-	}
-	return 0, h.Reboot(ctx)
 }
 
 func execute(ctx context.Context, args []string) (int, error) {
@@ -226,7 +209,7 @@ func list(_ context.Context, args []string) (int, error) {
 	for _, h := range hosts {
 		state := "runs"
 		if !h.Running() {
-			state = "ended: demine-lab down " + h.Config.Name
+			state = "ended: demine-lab reboot " + h.Config.Name + ", or down"
 		}
 		fmt.Printf("%-16s %-11s %-8s %-16s since %s  pid %d  %s\n", h.Config.Name, h.Config.Scenario, h.Config.Cron, h.Config.Firewall,
 			h.Began.Format(time.TimeOnly), h.Inside.PID, state)

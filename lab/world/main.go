@@ -1,5 +1,10 @@
 // Command world is the first process of what lies outside a lab host: it adopts orphans, and serves what the intruder's
-// server served: a script, and the program that the script starts. `world redis` is the intruder's Redis client.
+// server served: a script, and the program that the script starts.
+//
+//	world redis     the intruder's Redis client
+//	world knock     tries whether a port is open from an address
+//	world hold      opens a connection to Redis and keeps it; world held asks over it
+//	world dataset   what a Redis holds (run by the lab in the host's network)
 package main
 
 import (
@@ -16,7 +21,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: world serve|redis [flags]")
+		fmt.Fprintln(os.Stderr, "usage: world serve|redis|dataset|knock|hold|held [flags]")
 		os.Exit(2)
 	}
 	var err error
@@ -25,8 +30,16 @@ func main() {
 		err = serve(os.Args[2:])
 	case "redis":
 		err = redis(os.Args[2:])
+	case "knock":
+		err = knock(os.Args[2:])
+	case "hold":
+		err = hold(os.Args[2:])
+	case "held":
+		err = held(os.Args[2:])
+	case "dataset":
+		err = dataset()
 	default:
-		err = fmt.Errorf("unknown mode %q: use serve or redis", os.Args[1])
+		err = fmt.Errorf("unknown mode %q: use serve, redis, dataset, knock, hold or held", os.Args[1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "world:", err)
