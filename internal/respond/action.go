@@ -33,6 +33,9 @@ type Action struct {
 	// Undo puts back what Do changed, and is right also when Do was cut off in
 	// the middle or never began. ErrDrifted: somebody has changed it since.
 	Undo func(ctx context.Context, w *Writer, s *Step, undo json.RawMessage) error
+	// Unsure: Look sees the same before, and after Do was cut off in the middle.
+	// A step that was begun then counts as done, so that an undo reaches it.
+	Unsure bool
 }
 
 // spec is an Action of typed functions: W is what the step carries (With), E
@@ -45,11 +48,12 @@ type spec[W, E, U any] struct {
 	Prepare func(ctx context.Context, w *Writer, with W) (U, error)
 	Do      func(ctx context.Context, w *Writer, with W, undo U) (i18n.Message, error)
 	Undo    func(ctx context.Context, w *Writer, with W, undo U) error
+	Unsure  bool
 }
 
 func define[W, E, U any](sp spec[W, E, U]) *Action {
 	return &Action{
-		Name: sp.Name, Phase: sp.Phase, Plan: sp.Plan,
+		Name: sp.Name, Phase: sp.Phase, Plan: sp.Plan, Unsure: sp.Unsure,
 		Look: func(ctx context.Context, h *host.Host, s *Step) (json.RawMessage, error) {
 			with, err := decode[W](s.With)
 			if err != nil {
@@ -124,11 +128,7 @@ type Making struct {
 // same action and Target that is there already takes the findings and gives
 // its index: merging With is the planner's business.
 func (m *Making) Add(s Step, with any) *Step {
-	raw, err := json.Marshal(with)
-	if err != nil {
-		panic("respond: " + err.Error()) // a type of ours that JSON cannot hold
-	}
-	s.With = raw
+	s.With = encode(with)
 	if old := m.Find(s.Do, s.Target); old != nil {
 		old.Because = union(old.Because, s.Because)
 		old.On = union(old.On, s.On)
@@ -136,6 +136,15 @@ func (m *Making) Add(s Step, with any) *Step {
 	}
 	m.steps = append(m.steps, s)
 	return &m.steps[len(m.steps)-1]
+}
+
+// encode is JSON of a type of ours.
+func encode(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic("respond: " + err.Error()) // a type that JSON cannot hold
+	}
+	return raw
 }
 
 // Find gives the step of an action for a target, or nil. The pointer is good

@@ -3,7 +3,11 @@ package respond
 import "slices"
 
 // All are the actions, in the order of their phases.
-var All = []*Action{}
+var All = []*Action{
+	processFreeze,
+	processEvidence,
+	processKill,
+}
 
 // byName finds an action; tests of the engine put their own here.
 var byName = map[string]*Action{}
