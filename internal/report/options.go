@@ -16,6 +16,9 @@ type Options struct {
 	Color     bool
 	ASCII     bool // no character beyond ASCII
 	Width     int  // columns; 0 is 80
+	// Now is the host's clock, for what carries no Scan: times are shown in its
+	// zone and by their distance from it. Zero: in UTC, and none is over.
+	Now time.Time
 }
 
 func (o Options) width() int {
