@@ -1,0 +1,127 @@
+package respond
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// nfTables is a netlink socket to nf_tables, of the network namespace of the
+// thread that opened it.
+type nfTables struct{ conn *netlink.Conn }
+
+func openNFTables() (*nfTables, error) {
+	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, fmt.Errorf("netfilter socket: %w", err)
+	}
+	return &nfTables{c}, nil
+}
+
+func (n *nfTables) close() { _ = n.conn.Close() }
+
+// nfAnswer is how long the kernel may take. It answers at once, but a request
+// that it ignores must not hang a response.
+const nfAnswer = 5 * time.Second
+
+// familyNumbers are NFPROTO_INET, NFPROTO_IPV4 and NFPROTO_IPV6.
+var familyNumbers = map[string]byte{"inet": 1, "ip": 2, "ip6": 10}
+
+// nfMessage is a request about one object of a family.
+func nfMessage(typ int, family string, flags netlink.HeaderFlags, attrs []byte) netlink.Message {
+	return netlink.Message{
+		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | typ), Flags: netlink.Request | flags},
+		Data:   append([]byte{familyNumbers[family], 0, 0, 0}, attrs...),
+	}
+}
+
+// ask gives the answers to a question.
+func (n *nfTables) ask(m netlink.Message) ([]netlink.Message, error) {
+	if err := n.conn.SetDeadline(time.Now().Add(nfAnswer)); err != nil {
+		return nil, err
+	}
+	return n.conn.Execute(m)
+}
+
+// generation is the number of the ruleset as it is now; 0 where the kernel has
+// no such number.
+func (n *nfTables) generation() (uint32, error) {
+	ms, err := n.ask(nfMessage(unix.NFT_MSG_GETGEN, "", 0, nil))
+	if errors.Is(err, unix.EINVAL) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range ms {
+		if v := attrsOf(m).get(unix.NFTA_GEN_ID); len(v) == 4 {
+			return binary.BigEndian.Uint32(v), nil
+		}
+	}
+	return 0, nil
+}
+
+// commit does all of a batch or nothing. ERESTART: the ruleset is not of that
+// generation any more.
+func (n *nfTables) commit(generation uint32, batch []netlink.Message) error {
+	if err := n.conn.SetDeadline(time.Now().Add(nfAnswer)); err != nil {
+		return err
+	}
+	begin := []byte{0, 0, 0, unix.NFNL_SUBSYS_NFTABLES}
+	if generation != 0 {
+		begin = append(begin, attr(nfnlBatchGenID, be32(generation))...)
+	}
+	all := []netlink.Message{{Header: netlink.Header{Type: unix.NFNL_MSG_BATCH_BEGIN, Flags: netlink.Request}, Data: begin}}
+	for _, m := range batch {
+		m.Header.Flags |= netlink.Acknowledge
+		all = append(all, m)
+	}
+	all = append(all, netlink.Message{Header: netlink.Header{Type: unix.NFNL_MSG_BATCH_END, Flags: netlink.Request}, Data: begin[:4]})
+	if _, err := n.conn.SendMessages(all); err != nil {
+		return err
+	}
+	for got := 0; got < len(batch); {
+		ms, err := n.conn.Receive()
+		if err != nil {
+			return err
+		}
+		got += len(ms)
+	}
+	return nil
+}
+
+// nfnlBatchGenID is NFNL_BATCH_GENID of linux/netfilter/nfnetlink.h.
+const nfnlBatchGenID = 1
+
+// editNFTables commits what f makes of the ruleset, again if the ruleset
+// changed meanwhile.
+func editNFTables(f func(*nfTables) ([]netlink.Message, error)) error {
+	var err error
+	for range 10 {
+		if err = tryNFTables(f); !errors.Is(err, unix.ERESTART) && !errors.Is(err, unix.EAGAIN) {
+			return err
+		}
+	}
+	return fmt.Errorf("the packet filter changes all the time: %w", err)
+}
+
+func tryNFTables(f func(*nfTables) ([]netlink.Message, error)) error {
+	n, err := openNFTables()
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	generation, err := n.generation()
+	if err != nil {
+		return err
+	}
+	batch, err := f(n)
+	if err != nil || len(batch) == 0 {
+		return err
+	}
+	return n.commit(generation, batch)
+}
