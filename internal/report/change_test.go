@@ -261,6 +261,55 @@ func TestChangesGolden(t *testing.T) {
 	}
 }
 
+// Every word of the contract has a text of its own.
+func TestChangeWords(t *testing.T) {
+	ids := []string{}
+	for _, ph := range respond.Phases {
+		ids = append(ids, "phase."+string(ph))
+	}
+	for state := range marks {
+		if state != overdue && state != respond.Reverting {
+			ids = append(ids, "fate."+state)
+		}
+	}
+	for _, state := range []string{respond.RunRunning, respond.RunDone, respond.RunPartly, respond.RunRolledBack, respond.RunUnconfirmed, respond.RunUndone} {
+		ids = append(ids, "history.state."+state, "run.head."+state)
+	}
+	for _, kind := range []string{"process", "autostart", "key", "file"} {
+		ids = append(ids, "remains.kind."+kind)
+	}
+	c := i18n.Load(i18n.English)
+	for _, id := range ids {
+		if !c.Has(id) {
+			t.Errorf("no message %s", id)
+		}
+	}
+}
+
+// How a step is undone is said once, in its own words if it has some.
+func TestUndoWay(t *testing.T) {
+	o := options(i18n.English)
+	o.Catalogue.Add("t.own", "back with --restore-implant: the key")
+	p := newChangePrinter(o)
+	for _, tt := range []struct {
+		name string
+		step respond.Step
+		want string
+	}{
+		{"nothing to say", respond.Step{}, ""},
+		{"never", respond.Step{NoUndo: true, Keeps: respond.KeepsImplant}, "cannot be undone"},
+		{"never, in its own words", respond.Step{NoUndo: true, Back: i18n.M("t.reload")}, "Let sshd read its settings again"},
+		{"its own words", respond.Step{Back: i18n.M("t.disarm.back")}, "keys and settings as they were"},
+		{"implant", respond.Step{Keeps: respond.KeepsImplant}, "only with --restore-implant"},
+		{"door", respond.Step{Keeps: respond.KeepsDoor, Back: i18n.M("t.disarm.back")}, "keys and settings as they were; only with --reopen"},
+		{"said already", respond.Step{Keeps: respond.KeepsImplant, Back: i18n.M("t.own")}, "back with --restore-implant: the key"},
+	} {
+		if got := p.undoWay(&tt.step); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 // The plan of an ordinary incident fits two screens of a console.
 func TestPlanLines(t *testing.T) {
 	for _, lang := range []string{i18n.English, i18n.Chinese} {

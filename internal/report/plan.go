@@ -107,20 +107,27 @@ func (p *printer) stepNotes(plan *respond.Plan, s *respond.Step, indent string) 
 
 // undoWay says how a step is undone; nothing where that goes without saying.
 func (p *printer) undoWay(s *respond.Step) string {
-	if s.NoUndo {
-		return p.say("plan.undo.none")
-	}
-	var parts []string
+	back := ""
 	if s.Back.ID != "" {
-		parts = append(parts, p.text(s.Back))
+		back = p.text(s.Back)
 	}
-	switch s.Keeps {
-	case respond.KeepsImplant:
-		parts = append(parts, p.say("plan.undo.implant"))
-	case respond.KeepsDoor:
-		parts = append(parts, p.say("plan.undo.door"))
+	flag, id := "", ""
+	switch {
+	case s.NoUndo && back == "":
+		return p.say("plan.undo.none")
+	case s.NoUndo:
+		return back
+	case s.Keeps == respond.KeepsImplant:
+		flag, id = "--restore-implant", "plan.undo.implant"
+	case s.Keeps == respond.KeepsDoor:
+		flag, id = "--reopen", "plan.undo.door"
+	default:
+		return back
 	}
-	return join(p.say("clause.sep"), parts...)
+	if strings.Contains(back, flag) { // its own sentence says it
+		return back
+	}
+	return join(p.say("clause.sep"), back, p.say(id))
 }
 
 // companions are the other steps of a step's group; told once a group, at its
