@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"demine/internal/fact"
 	"demine/internal/host"
 	"demine/internal/i18n"
 )
@@ -22,30 +24,73 @@ type Progress struct {
 }
 
 // Survey looks at what every step of a plan depends on and puts it into
-// Expect. A step that has nothing to do is taken out. It changes nothing.
+// Expect. A step that has nothing to do is taken out. One that a guard refuses
+// or that cannot be looked at goes to Left, with those that depend on it. It
+// changes nothing.
 func Survey(ctx context.Context, h *host.Host, p *Plan) error {
-	kept := p.Steps[:0]
+	left := map[int]bool{}
 	for i := range p.Steps {
-		s := p.Steps[i]
+		s := &p.Steps[i]
 		a := byName[s.Do]
 		if a == nil {
 			return fmt.Errorf("step %d: no action %q", s.ID, s.Do)
 		}
-		e, err := a.Look(ctx, h, &s)
+		e, err := a.Look(ctx, h, s)
 		var refusal *Refusal
 		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case errors.Is(err, ErrNothing):
-			continue
+			s.ID = 0
 		case errors.As(err, &refusal):
+			left[s.ID] = true
 			p.Left = append(p.Left, refusal.Message)
-			continue
 		case err != nil:
-			return fmt.Errorf("step %d (%s %s): %w", s.ID, s.Do, s.Target, err)
+			left[s.ID] = true
+			p.Left = append(p.Left, i18n.M("left.cannot-look", "what", s.What, "error", err.Error()))
 		}
 		s.Expect = e
-		kept = append(kept, s)
 	}
-	p.Steps = kept
+	p.leave(left)
+	p.Steps = slices.DeleteFunc(p.Steps, func(s Step) bool { return s.ID == 0 || left[s.ID] })
+	return nil
+}
+
+// leave adds to those that are left what depends on them or belongs to them,
+// until that adds none.
+func (p *Plan) leave(left map[int]bool) {
+	for {
+		more := false
+		for _, s := range p.Steps {
+			if s.ID == 0 || left[s.ID] {
+				continue
+			}
+			for _, t := range p.Steps {
+				if left[t.ID] && (slices.Contains(s.After, t.ID) || s.Group != "" && s.Group == t.Group) {
+					left[s.ID], more = true, true
+					p.Left = append(p.Left, i18n.M("left.with", "what", s.What, "other", t.What))
+					break
+				}
+			}
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// Stale reports, as ErrStale, that a plan is not for this host as it runs now:
+// too old, of another host or of another boot.
+func (p *Plan) Stale(now time.Time, h fact.HostInfo) error {
+	age := now.Sub(p.Made)
+	switch {
+	case p.Host != h.Name:
+		return fmt.Errorf("%w: it is for host %q", ErrStale, p.Host)
+	case p.Boot != h.Boot:
+		return fmt.Errorf("%w: the host was started anew", ErrStale)
+	case age > MaxAge, age < -MaxAge:
+		return fmt.Errorf("%w: it was made at %s", ErrStale, p.Made.Format(time.RFC3339))
+	}
 	return nil
 }
 
@@ -186,8 +231,8 @@ func (e *engine) rollBack(ctx context.Context, failed *Step) {
 			continue
 		}
 		o := e.state[s.ID]
-		if err := byName[s.Do].Undo(ctx, e.w, s, undo); err != nil {
-			o.Error += "; undo: " + err.Error()
+		if err := undoWith(ctx, e.w, s, undo); err != nil {
+			o.Error = join(o.Error, "undo: "+err.Error())
 			o.State = Failed
 		} else if !own {
 			o = Outcome{Step: s.ID, State: Undone, At: e.w.Host.Now(), Detail: i18n.M("outcome.rolled-back", "step", failed.ID)}

@@ -3,17 +3,14 @@ package respond
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 )
 
 // Confirm makes a run stay: its steps no longer undo themselves, and those
 // that waited for it are done. by must be another login than the one that
-// applied the run.
+// applied the run. One that was cut off goes on where it was. A step that
+// waited and fails does not take back what stands already.
 func Confirm(ctx context.Context, w *Writer, j Journal, r Run, by Operator, tell func(Progress)) ([]Outcome, error) {
-	if !r.Confirmed.IsZero() {
-		return nil, ErrNothing
-	}
 	if len(r.Pending()) == 0 && !waits(r) {
 		return nil, ErrNothing
 	}
@@ -43,11 +40,10 @@ func Confirm(ctx context.Context, w *Writer, j Journal, r Run, by Operator, tell
 	for _, id := range ids {
 		out = append(out, e.state[id])
 	}
-	err := e.verdict(ctx)
-	if errors.Is(err, ErrPartly) && allWell(out) {
-		err = nil // what went wrong was told when the plan was applied
+	if ctx.Err() == nil && allWell(out) {
+		return out, nil // what went wrong before was told when the plan was applied
 	}
-	return out, err
+	return out, e.verdict(ctx)
 }
 
 // newLogin: only a login that began after the run proves that one still can.

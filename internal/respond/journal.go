@@ -71,6 +71,7 @@ type Run struct {
 	Outcomes  []Outcome               `json:"outcomes"` // one a step, in the order of the plan
 	Undo      map[int]json.RawMessage `json:"-"`
 	order     []int                   // steps in the order in which they were begun
+	undoing   bool                    // an undo was begun
 }
 
 // Fold makes a Run of its records.
@@ -110,6 +111,8 @@ func (r *Run) add(rec Record) {
 		}
 	case RecConfirm:
 		r.Confirmed = rec.At
+	case RecUndo:
+		r.undoing = true
 	case RecEnd:
 		r.Ended = rec.At
 	}
@@ -143,14 +146,16 @@ func (r *Run) Step(id int) *Step {
 	return nil
 }
 
-// Pending are the steps that will undo themselves, unless confirmed.
+// Pending are the steps that will undo themselves, unless confirmed. One whose
+// undo failed is still among them; one that somebody else has changed since is
+// not.
 func (r *Run) Pending() []Outcome {
 	if !r.Confirmed.IsZero() {
 		return nil
 	}
 	var out []Outcome
 	for _, o := range r.Outcomes {
-		if !o.Until.IsZero() && (o.State == Done || o.State == Intended) {
+		if !o.Until.IsZero() && (o.State == Done || o.State == Intended || o.State == Failed) {
 			out = append(out, o)
 		}
 	}
@@ -173,19 +178,22 @@ func (r *Run) settleState() {
 	if r.Ended.IsZero() {
 		return
 	}
-	count := map[string]int{}
+	count, stands := map[string]int{}, 0
 	for _, o := range r.Outcomes {
 		count[o.State]++
+		if s := r.Step(o.Step); o.State == Done && s.Keeps == "" && !s.NoUndo {
+			stands++
+		}
 	}
 	bad := count[Failed] + count[Drifted] + count[Refused] + count[Skipped] + count[Intended]
 	switch {
-	case len(r.Pending()) > 0:
+	case len(r.Pending()) > 0, count[Waiting] > 0 && r.Confirmed.IsZero():
 		r.State = RunUnconfirmed
-	case count[Undone] > 0 && count[Done] == 0 && bad > 0:
-		r.State = RunRolledBack
-	case count[Undone] > 0 && count[Done] == 0:
+	case count[Undone] > 0 && stands == 0 && r.undoing: // what an undo leaves may be left
 		r.State = RunUndone
-	case bad > 0:
+	case count[Undone] > 0 && count[Done] == 0:
+		r.State = RunRolledBack
+	case bad+count[Undone]+count[Waiting] > 0:
 		r.State = RunPartly
 	default:
 		r.State = RunDone

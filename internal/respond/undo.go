@@ -50,6 +50,9 @@ func Undo(ctx context.Context, w *Writer, j Journal, r Run, opt UndoOptions, tel
 		out = append(out, o)
 		tell(Progress{Run: r.ID, Step: *s, Outcome: &o, N: n + 1, Of: len(order)})
 	}
+	if err := dropWaiting(ctx, w, j, r, opt); err != nil {
+		return out, err
+	}
 	if err := j.Append(r.ID, Record{Kind: RecEnd, At: w.Host.Now()}); err != nil {
 		return out, fmt.Errorf("journal: %w", err)
 	}
@@ -60,6 +63,24 @@ func Undo(ctx context.Context, w *Writer, j Journal, r Run, opt UndoOptions, tel
 		return out, ErrPartly
 	}
 	return out, nil
+}
+
+// dropWaiting: what waited for a confirmation is not done any more once the
+// run was undone; a confirmation that comes too late finds nothing.
+func dropWaiting(ctx context.Context, w *Writer, j Journal, r Run, opt UndoOptions) error {
+	if ctx.Err() != nil || len(opt.Steps) > 0 && !opt.Unconfirmed {
+		return nil
+	}
+	for _, o := range r.Outcomes {
+		if o.State != Waiting {
+			continue
+		}
+		n := Outcome{Step: o.Step, State: Skipped, At: w.Host.Now(), Detail: i18n.M("outcome.not-confirmed")}
+		if err := j.Append(r.ID, Record{Kind: RecOutcome, At: n.At, Step: o.Step, Outcome: &n}); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+	}
+	return nil
 }
 
 func checkSteps(r Run, ids []int) error {
@@ -104,21 +125,23 @@ func undoStep(ctx context.Context, w *Writer, r Run, s *Step, opt UndoOptions) O
 	if err != nil {
 		o = failure(err)
 		o.Step = s.ID
-		if errors.Is(err, ErrNothing) || errors.Is(err, ErrGone) {
-			o.State = Undone
-		}
 	}
-	if o.State == Failed || o.State == Drifted {
+	if o.State == Failed {
 		o.Until = was.Until // still to be tried
 	}
 	o.At = w.Host.Now()
 	return o
 }
 
+// undoWith undoes a step; what is not there any more is undone.
 func undoWith(ctx context.Context, w *Writer, s *Step, undo json.RawMessage) error {
 	a := byName[s.Do]
 	if a == nil {
 		return fmt.Errorf("no action %q", s.Do)
 	}
-	return a.Undo(ctx, w, s, undo)
+	err := a.Undo(ctx, w, s, undo)
+	if errors.Is(err, ErrNothing) || errors.Is(err, ErrGone) {
+		return nil
+	}
+	return err
 }
