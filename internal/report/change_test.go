@@ -415,6 +415,7 @@ func TestRunClock(t *testing.T) {
 // Values of an unknown maker, or nothing at all, are told without a panic.
 func TestChangesEmpty(t *testing.T) {
 	for name, write := range map[string]func(io.Writer) error{
+		"harden":   func(w io.Writer) error { return Plan(w, &respond.Plan{Kind: respond.KindHarden}, Options{}) },
 		"plan":     func(w io.Writer) error { return Plan(w, &respond.Plan{}, Options{}) },
 		"step":     func(w io.Writer) error { return Plan(w, &respond.Plan{Steps: make([]respond.Step, 2)}, Options{}) },
 		"run":      func(w io.Writer) error { return Run(w, &respond.Run{}, Options{}) },

@@ -197,10 +197,7 @@ func (p *printer) different(ms []i18n.Message) []string {
 func (p *printer) planNext(plan *respond.Plan) {
 	p.blank()
 	if len(plan.Steps) == 0 {
-		if len(plan.Left) == 0 {
-			p.hang("  ", p.say("plan.none"), 0)
-		}
-		p.hang("  ", p.say(whyNone(plan.Kind)), 0)
+		p.hang("  ", p.say(whyNone(plan)), 0)
 		return
 	}
 	p.ids = []string{"next", "back"}
@@ -236,8 +233,12 @@ func wholeUndo(plan *respond.Plan) string {
 	return "plan.back"
 }
 
-func whyNone(kind string) string {
-	if kind == respond.KindHarden {
+// whyNone says why a plan has no steps, where Left does not say it.
+func whyNone(plan *respond.Plan) string {
+	switch {
+	case len(plan.Left) > 0:
+		return "plan.none-left"
+	case plan.Kind == respond.KindHarden:
 		return "plan.none-harden"
 	}
 	return "plan.none-clean"
