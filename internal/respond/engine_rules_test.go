@@ -184,7 +184,7 @@ func TestUndoOfSteps(t *testing.T) {
 		t.Error(err)
 	}
 	m.is("undone", map[string]string{"a": "old", "b": "2"})
-	wantStates(t, m.run(r.ID), RunUnconfirmed, Undone, Done, Waiting)
+	wantStates(t, m.run(r.ID), RunDone, Undone, Done, Waiting)
 }
 
 func TestInterrupted(t *testing.T) {

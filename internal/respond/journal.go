@@ -187,13 +187,13 @@ func (r *Run) settleState() {
 	}
 	bad := count[Failed] + count[Drifted] + count[Refused] + count[Skipped] + count[Intended]
 	switch {
-	case len(r.Pending()) > 0, count[Waiting] > 0 && r.Confirmed.IsZero():
+	case len(r.Pending()) > 0:
 		r.State = RunUnconfirmed
 	case count[Undone] > 0 && stands == 0 && r.undoing: // what an undo leaves may be left
 		r.State = RunUndone
 	case count[Undone] > 0 && count[Done] == 0:
 		r.State = RunRolledBack
-	case bad+count[Undone]+count[Waiting] > 0:
+	case bad > 0:
 		r.State = RunPartly
 	default:
 		r.State = RunDone
