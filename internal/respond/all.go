@@ -7,6 +7,14 @@ var All = []*Action{
 	processFreeze,
 	processEvidence,
 	processKill,
+	redisDisarm,
+	fileQuarantine,
+	autostartCronRemoveLine,
+	autostartRCRemoveLine,
+	autostartDisable,
+	preloadRemoveLine,
+	keyRemoveLine,
+	keysLock,
 }
 
 // byName finds an action; tests of the engine put their own here.

@@ -31,7 +31,7 @@ func (liveFiles) SetMeta(p fact.Path, was, to FileState) (FileState, error) {
 	if err := setMeta(fd, to); err != nil {
 		return FileState{}, f.wrap("change", errors.Join(err, setMeta(fd, now), setFlags(fd, now.Flags)))
 	}
-	err = errors.Join(setFlags(fd, to.Flags), setFlags(f.fd, to.Folder), flush(fd))
+	err = errors.Join(setFlags(fd, to.Flags), setFlags(f.fd, to.Folder), fsync(fd))
 	if err != nil {
 		return FileState{}, f.wrap("change", err)
 	}
@@ -57,7 +57,7 @@ func (liveFiles) MakeDir(p fact.Path, mode uint32, uid, gid int) error {
 		return f.wrap("make", err)
 	}
 	defer unix.Close(fd)
-	return f.wrap("make", errors.Join(unix.Fchown(fd, uid, gid), unix.Fchmod(fd, mode), flush(fd), flush(f.fd)))
+	return f.wrap("make", errors.Join(unix.Fchown(fd, uid, gid), unix.Fchmod(fd, mode), fsync(fd), fsync(f.fd)))
 }
 
 // exists tells a folder that is there already from something else at its name.
@@ -85,5 +85,5 @@ func (liveFiles) RemoveDir(p fact.Path) error {
 	if err == unix.ENOENT {
 		return ErrNothing
 	}
-	return f.wrap("remove", errors.Join(err, flush(f.fd)))
+	return f.wrap("remove", errors.Join(err, fsync(f.fd)))
 }

@@ -25,7 +25,7 @@ func (liveFiles) Save(ctx context.Context, p fact.Path, was FileState, v Vault) 
 	if now.Type != "regular" {
 		return Blob{}, f.wrap("save", ErrDrifted)
 	}
-	b, err := v.Put(ctx, f.name, reader(fd, now.Size+1))
+	b, err := v.Put(ctx, f.name, contentOfFD(fd, now.Size+1))
 	if err == nil && (b.Size != now.Size || now.SHA256 != "" && b.SHA256 != now.SHA256) {
 		err = fmt.Errorf("%w: it is being written", ErrDrifted)
 	}
@@ -76,7 +76,7 @@ func (f *folder) takeAway(now FileState) error {
 	if err := unix.Unlinkat(f.fd, aside, 0); err != nil {
 		return errors.Join(err, f.renameFree(aside))
 	}
-	return errors.Join(moveTime(f.fd, before.folder), flush(f.fd))
+	return errors.Join(moveTime(f.fd, before.folder), fsync(f.fd))
 }
 
 func (l liveFiles) Restore(p fact.Path, now, was FileState, content *Blob, v Vault) error {

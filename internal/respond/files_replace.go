@@ -42,6 +42,7 @@ func putAt(p fact.Path, now, to FileState, fill func(io.Writer) error) (FileStat
 	if err := f.put(fd, is, to, fill); err != nil {
 		return FileState{}, f.wrap("replace", err)
 	}
+	f.sweep(to.ID)
 	fd, is, err = f.state()
 	closeFile(fd)
 	return is, f.wrap("state of", err)
@@ -61,7 +62,7 @@ func (f *folder) put(fd int, now, to FileState, fill func(io.Writer) error) erro
 		return errors.Join(err, setFlags(f.fd, now.Folder))
 	}
 	defer closeFile(placed)
-	if err := flush(f.fd); err != nil {
+	if err := fsync(f.fd); err != nil {
 		return err
 	}
 	if placed >= 0 {
@@ -125,6 +126,14 @@ func (f *folder) unlink(name string) {
 	}
 }
 
+// sweep takes away a file that a crash left aside.
+func (f *folder) sweep(id fact.FileID) {
+	aside := f.temporaryName(".old")
+	if is, err := f.idOf(aside); err == nil && is == id {
+		f.unlink(aside)
+	}
+}
+
 // temporary writes a file under a name of its own. The name comes also with an
 // error.
 func (f *folder) temporary(to FileState, before unix.Timespec, fill func(io.Writer) error) (string, int, error) {
@@ -145,7 +154,7 @@ func (f *folder) temporary(to FileState, before unix.Timespec, fill func(io.Writ
 	if err != nil {
 		return "", -1, err
 	}
-	err = fill(&writer{fd: fd})
+	err = fill(&fdWriter{fd: fd})
 	if err == nil {
 		err = setMeta(fd, to)
 	}
@@ -153,7 +162,7 @@ func (f *folder) temporary(to FileState, before unix.Timespec, fill func(io.Writ
 		err = moveTime(fd, before)
 	}
 	if err == nil {
-		err = flush(fd)
+		err = fsync(fd)
 	}
 	return name, fd, err
 }
@@ -231,10 +240,10 @@ func (f *folder) idOf(name string) (fact.FileID, error) {
 	return fact.FileID{Dev: uint64(st.Dev), Ino: st.Ino}, err
 }
 
-// writer writes to a descriptor.
-type writer struct{ fd int }
+// fdWriter writes to a descriptor.
+type fdWriter struct{ fd int }
 
-func (w *writer) Write(b []byte) (int, error) {
+func (w *fdWriter) Write(b []byte) (int, error) {
 	done := 0
 	for done < len(b) {
 		n, err := unix.Write(w.fd, b[done:])
@@ -249,7 +258,7 @@ func (w *writer) Write(b []byte) (int, error) {
 	return done, nil
 }
 
-func flush(fd int) error {
+func fsync(fd int) error {
 	for {
 		if err := unix.Fsync(fd); err != unix.EINTR {
 			return err

@@ -48,7 +48,7 @@ func (f *folder) rewrite(now, to FileState, fill func(io.Writer) error) (int, er
 
 // overwrite gives an open file new content, or leaves it with the old.
 func overwrite(fd int, size int64, to FileState, fill func(io.Writer) error) error {
-	old, err := io.ReadAll(reader(fd, size))
+	old, err := io.ReadAll(contentOfFD(fd, size))
 	if err != nil {
 		return err
 	}
@@ -59,17 +59,17 @@ func overwrite(fd int, size int64, to FileState, fill func(io.Writer) error) err
 			return err
 		}
 	}
-	if err = fill(&writer{fd: fd}); err == nil {
+	if err = fill(&fdWriter{fd: fd}); err == nil {
 		err = unix.Ftruncate(fd, to.Size)
 	}
 	if err != nil {
 		_, back := unix.Seek(fd, 0, io.SeekStart)
 		if back == nil {
-			_, back = (&writer{fd: fd}).Write(old)
+			_, back = (&fdWriter{fd: fd}).Write(old)
 		}
 		return errors.Join(err, back, unix.Ftruncate(fd, size))
 	}
-	return errors.Join(setMeta(fd, to), flush(fd))
+	return errors.Join(setMeta(fd, to), fsync(fd))
 }
 
 // torn reports whether content can be what a crash left of writing next over

@@ -162,7 +162,7 @@ func (d descriptor) ReadAt(b []byte, off int64) (int, error) {
 	}
 }
 
-func reader(fd int, size int64) io.Reader { return io.NewSectionReader(descriptor(fd), 0, size) }
+func contentOfFD(fd int, size int64) io.Reader { return io.NewSectionReader(descriptor(fd), 0, size) }
 
 // sumOf sums the content; one that grows or shrinks meanwhile has drifted.
 func sumOf(fd int, size int64) (string, error) {
@@ -170,14 +170,14 @@ func sumOf(fd int, size int64) (string, error) {
 		return "", nil
 	}
 	h := sha256.New()
-	n, err := io.Copy(h, reader(fd, size+1))
+	n, err := io.Copy(h, contentOfFD(fd, size+1))
 	if err == nil && n != size {
 		err = fmt.Errorf("%w: it is being written", ErrDrifted)
 	}
 	return hex.EncodeToString(h.Sum(nil)), err
 }
 
-func sum(b []byte) string {
+func sumHex(b []byte) string {
 	s := sha256.Sum256(b)
 	return hex.EncodeToString(s[:])
 }
