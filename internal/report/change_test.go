@@ -118,6 +118,13 @@ func numbered(p respond.Plan) respond.Plan {
 	return p
 }
 
+// stopping is what contain would do.
+func stopping() respond.Plan {
+	p := seed()
+	p.Kind, p.Left, p.Steps = respond.KindContain, nil, p.Steps[:2]
+	return p
+}
+
 // nothing is a plan without steps.
 func nothing() respond.Plan {
 	p := seed()
@@ -162,6 +169,10 @@ func run(id string, p respond.Plan, ended bool, change func(o []respond.Outcome)
 				respond.Record{Kind: respond.RecOutcome, At: o.At, Step: o.Step, Outcome: &o})
 		}
 	}
+	// What a failed group puts back says so; anything else was undone by hand.
+	if slices.ContainsFunc(r.Outcomes, func(o respond.Outcome) bool { return o.State == respond.Undone && o.Detail.ID == "" }) {
+		rs = append(rs, respond.Record{Kind: respond.RecUndo, At: r.Began.Add(time.Minute)})
+	}
 	if ended {
 		rs = append(rs, respond.Record{Kind: respond.RecEnd, At: r.Began.Add(9 * time.Second)})
 	}
@@ -175,6 +186,8 @@ func runs() map[string]respond.Run {
 	}
 	confirmed := run("R9", closing(), true, nil, respond.Done)
 	confirmed.Confirmed, confirmed.State = made.Add(2*time.Minute), respond.RunDone
+	plain := seed() // its last step comes back with a plain undo
+	plain.Steps[7].Keeps = ""
 	return map[string]respond.Run{
 		"done": run("R7", seed(), true, done, respond.Done, respond.Done, respond.Done, respond.Done, respond.Nothing, respond.Done),
 		"partly": run("R7", seed(), true, func(o []respond.Outcome) {
@@ -184,10 +197,12 @@ func runs() map[string]respond.Run {
 			o[6].Detail = i18n.M("outcome.after", "step", 4)
 			o[7].Detail = i18n.M("t.guard", "account", "root")
 		}, respond.Done, respond.Done, respond.Done, respond.Failed, respond.Done, respond.Drifted, respond.Skipped, respond.Refused),
-		"undone":        run("R7", seed(), true, func(o []respond.Outcome) { done(o) }, respond.Undone),
-		"undone-partly": run("R7", seed(), true, done, respond.Done, respond.Undone, respond.Done, respond.Undone, respond.Done),
+		"undone":        run("R7", seed(), true, nil, respond.Undone),
+		"undone-partly": run("R7", plain, true, nil, respond.Done, respond.Undone, respond.Undone, respond.Undone, respond.Done),
+		"undone-left":   run("R7", plain, true, nil, respond.Done, respond.Done, respond.Undone, respond.Done, respond.Done, respond.Done, respond.Done, respond.Undone),
 		"rolled-back": run("R8", closing(), true, func(o []respond.Outcome) {
-			o[2].Detail = i18n.M("outcome.rolled-back", "step", 4)
+			o[0].Detail = i18n.M("outcome.rolled-back", "step", 4)
+			o[2].Detail = o[0].Detail
 			o[3].Error = "sshd: read-only file system"
 		}, respond.Undone, respond.Skipped, respond.Undone, respond.Failed),
 		"unconfirmed": run("R8", closing(), true, nil, respond.Done, respond.Waiting, respond.Done, respond.Done),
@@ -209,7 +224,7 @@ func options(lang string) Options {
 // changes are the texts for people of this package about changes, by name.
 func changes() map[string]func(io.Writer, Options) error {
 	out := map[string]func(io.Writer, Options) error{}
-	for name, p := range map[string]respond.Plan{"seed": seed(), "closing": closing(), "nothing": nothing(), "hostile": hostile()} {
+	for name, p := range map[string]respond.Plan{"seed": seed(), "closing": closing(), "stopping": stopping(), "nothing": nothing(), "hostile": hostile()} {
 		out["plan."+name] = func(w io.Writer, o Options) error { return Plan(w, &p, o) }
 	}
 	for name, r := range runs() {

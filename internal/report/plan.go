@@ -202,19 +202,35 @@ func (p *printer) planNext(plan *respond.Plan) {
 	}
 	p.ids = []string{"next", "back"}
 	p.row(p.say("label.back"), p.say(wholeUndo(plan)), 0)
-	id, after := "plan.next", 0
+	p.row(p.say("label.next"), join(p.say("clause.sep"), p.agreeing(plan), p.keepAfter(plan)), 0)
+}
+
+// agreeing says how the plan is let go: contain does not ask.
+func (p *printer) agreeing(plan *respond.Plan) string {
+	if plan.Kind == respond.KindContain {
+		return p.say("plan.next-contain")
+	}
+	return p.say("plan.next", "until", p.clock(plan.Made.Add(respond.MaxAge)))
+}
+
+// keepAfter says that the operator must confirm afterwards, and by when; nothing
+// if no step hangs on it.
+func (p *printer) keepAfter(plan *respond.Plan) string {
+	after, waits := 0, false
 	for i := range plan.Steps {
-		switch s := &plan.Steps[i]; {
-		case s.Revert > 0:
-			if id = "plan.next-revert"; after == 0 || s.Revert < after {
-				after = s.Revert
-			}
-		case s.OnConfirm && id == "plan.next":
-			id = "plan.next-confirm"
+		s := &plan.Steps[i]
+		waits = waits || s.OnConfirm
+		if s.Revert > 0 && (after == 0 || s.Revert < after) {
+			after = s.Revert
 		}
 	}
-	until := p.clock(plan.Made.Add(respond.MaxAge))
-	p.row(p.say("label.next"), p.say(id, "plan", plan.ID, "until", until, "after", after), 0)
+	switch {
+	case after > 0:
+		return p.say("plan.next-revert", "after", after)
+	case waits:
+		return p.say("plan.next-confirm")
+	}
+	return ""
 }
 
 // wholeUndo says which message tells what a plain undo leaves.

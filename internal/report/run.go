@@ -26,8 +26,10 @@ func (p *printer) runHead(r *respond.Run) {
 	if id == "run.head.waiting" {
 		n = len(having(r, respond.Waiting))
 	}
-	p.hangPainted(p.fold("● "), runColour(r.State), p.say(id, "run", r.ID, "kind", r.Plan.Kind, "host", r.Plan.Host,
-		"done", done, "undone", undone, "of", len(r.Plan.Steps), "n", n, "until", p.clock(until), "left", p.left(until)), 0)
+	head := p.say(id, "run", r.ID, "kind", r.Plan.Kind, "host", r.Plan.Host, "done", done, "undone", undone,
+		"of", len(r.Plan.Steps), "n", n, "until", p.clock(until), "left", p.left(until),
+		"steps", p.steps(having(r, respond.Done)))
+	p.hangPainted(p.fold("● "), runColour(r.State), head, 0)
 	p.hang("  ", p.origins(r), 0)
 }
 
@@ -67,7 +69,12 @@ func runState(r *respond.Run, undone int) string {
 			return "waiting"
 		}
 		return r.State
-	case respond.RunPartly, respond.RunRolledBack, respond.RunUnconfirmed, respond.RunUndone:
+	case respond.RunUndone:
+		if len(having(r, respond.Done)) > 0 {
+			return "undone-left"
+		}
+		return r.State
+	case respond.RunPartly, respond.RunRolledBack, respond.RunUnconfirmed:
 		return r.State
 	}
 	return respond.RunRunning
