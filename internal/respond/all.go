@@ -15,6 +15,8 @@ var All = []*Action{
 	preloadRemoveLine,
 	keyRemoveLine,
 	keysLock,
+	sshdRootLogin,
+	sshdKeysCommand,
 }
 
 // byName finds an action; tests of the engine put their own here.

@@ -439,6 +439,8 @@ func ownMounts(t *testing.T, f func()) {
 	<-done
 }
 
+func mountTmpfs(dir string) error { return unix.Mount("none", dir, "tmpfs", 0, "") }
+
 func TestFullDisk(t *testing.T) {
 	dir := folderFor(t)
 	ownMounts(t, func() {
