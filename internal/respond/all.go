@@ -4,6 +4,7 @@ import "slices"
 
 // All are the actions, in the order of their phases.
 var All = []*Action{
+	doorShut,
 	processFreeze,
 	processEvidence,
 	processKill,
@@ -15,6 +16,8 @@ var All = []*Action{
 	preloadRemoveLine,
 	keyRemoveLine,
 	keysLock,
+	firewallClose,
+	firewallCloseSaved,
 	sshdRootLogin,
 	sshdKeysCommand,
 }

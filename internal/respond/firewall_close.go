@@ -1,0 +1,135 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"demine/internal/fact"
+	"demine/internal/host"
+	"demine/internal/i18n"
+)
+
+// firewallClose takes out of the filter in force the rule that lets everybody
+// in to one port, and every rule of the same text in its chain. It reverts
+// unless confirmed; what loads the filter at boot is firewall.close-saved's.
+var firewallClose = define(spec[closeWith, closeSeen, closeUndo]{
+	Name: "firewall.close", Phase: Harden, Plan: planClose,
+	Look: lookClose, Prepare: prepareClose, Do: closePort, Undo: reopenPort,
+})
+
+type closeWith struct {
+	Rule  RuleAt `json:"rule"`
+	Proto string `json:"proto"`
+	Port  int    `json:"port"`
+}
+
+// closeSeen is how many rules of the text there are, wherever they stand: other
+// steps move them.
+type closeSeen struct {
+	Rules int `json:"rules"`
+}
+
+// closeUndo has the rules in the order of the chain.
+type closeUndo struct {
+	Rules []RuleImage `json:"rules"`
+}
+
+func lookClose(ctx context.Context, h *host.Host, with closeWith) (closeSeen, error) {
+	if err := guardSSH(ctx, h, with.Port); err != nil {
+		return closeSeen{}, err
+	}
+	sets, _ := h.Kernel.Firewall(ctx)
+	rules, _, err := with.Rule.find(sets)
+	if errors.Is(err, ErrGone) {
+		return closeSeen{}, ErrNothing
+	}
+	if err != nil {
+		return closeSeen{}, err
+	}
+	seen := closeSeen{}
+	for _, r := range rules {
+		if r.Text != with.Rule.Text {
+			continue
+		}
+		if !opensOnly(with.Rule.chain(sets).Rules, r.N, with.Proto, with.Port) {
+			return seen, Refuse("refuse.firewall.not-only", "rule", r.Text, "port", with.Port)
+		}
+		seen.Rules++
+	}
+	return seen, nil
+}
+
+func prepareClose(ctx context.Context, w *Writer, with closeWith) (closeUndo, error) {
+	sets, _ := w.Host.Kernel.Firewall(ctx)
+	rules, _, err := with.Rule.find(sets)
+	if err != nil {
+		return closeUndo{}, drifted(err)
+	}
+	var u closeUndo
+	for _, r := range rules {
+		if r.Text != with.Rule.Text {
+			continue
+		}
+		at := with.Rule
+		at.N = r.N
+		i, err := w.Filter.Image(ctx, at)
+		if err != nil {
+			return u, drifted(err)
+		}
+		u.Rules = append(u.Rules, i)
+	}
+	return u, nil
+}
+
+func closePort(ctx context.Context, w *Writer, with closeWith, u closeUndo) (i18n.Message, error) {
+	for k := len(u.Rules) - 1; k >= 0; k-- { // last first: the places of the others stay
+		err := w.Filter.Delete(ctx, with.Rule, u.Rules[k])
+		if errors.Is(err, unix.EPERM) {
+			return i18n.Message{}, Refuse("refuse.firewall.owned", "table", with.Rule.Family+" "+with.Rule.Table, "rule", with.Rule.Text)
+		}
+		if err != nil {
+			return i18n.Message{}, fmt.Errorf("rule %q: %w", with.Rule.Text, err)
+		}
+	}
+	sets, _ := w.Host.Kernel.Firewall(ctx)
+	return closedDetail(sets, with), nil
+}
+
+// closedDetail says whether the port is really shut now: another rule or a
+// policy may let the same in.
+func closedDetail(sets []fact.Ruleset, with closeWith) i18n.Message {
+	for _, v6 := range []bool{false, true} {
+		if with.Rule.Family != "inet" && (with.Rule.Family == "ip6") != v6 {
+			continue
+		}
+		if r := reachOf(sets, with.Proto, with.Port, v6); wideOpen(r) {
+			by := r.Why
+			if r.Because != nil {
+				by = r.Because.Text
+			}
+			return i18n.M("firewall.close.still-open", "port", with.Port, "family", familyWord(v6), "by", by)
+		}
+	}
+	return i18n.M("firewall.close.done", "port", with.Port)
+}
+
+func reopenPort(ctx context.Context, w *Writer, with closeWith, u closeUndo) error {
+	back := 0
+	for _, i := range u.Rules {
+		err := w.Filter.Insert(ctx, with.Rule, i)
+		if errors.Is(err, ErrNothing) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("rule %q: %w", with.Rule.Text, err)
+		}
+		back++
+	}
+	if back == 0 {
+		return ErrNothing
+	}
+	return nil
+}
