@@ -82,7 +82,7 @@ func private(a netip.Addr) bool {
 // The second result names them for people.
 func keptSources(m *Making, c clients, bad []netip.Addr) (keep []netip.Prefix, who []string) {
 	add := func(p netip.Prefix) {
-		parts := without(p.Masked(), bad)
+		parts := lessAddrs(p.Masked(), bad)
 		if len(parts) == 1 && !slices.Contains(keep, parts[0]) {
 			who = append(who, shownPrefix(parts[0]))
 		}
@@ -121,8 +121,8 @@ func covered(in []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(in, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// without is a prefix less some addresses, as prefixes.
-func without(p netip.Prefix, bad []netip.Addr) []netip.Prefix {
+// lessAddrs is a prefix less some addresses, as prefixes.
+func lessAddrs(p netip.Prefix, bad []netip.Addr) []netip.Prefix {
 	if !slices.ContainsFunc(bad, p.Contains) {
 		return []netip.Prefix{p}
 	}
@@ -133,7 +133,7 @@ func without(p netip.Prefix, bad []netip.Addr) []netip.Prefix {
 	b := p.Addr().AsSlice()
 	b[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
 	high, _ := netip.AddrFromSlice(b)
-	return append(without(low, bad), without(netip.PrefixFrom(high, p.Bits()+1), bad)...)
+	return append(lessAddrs(low, bad), lessAddrs(netip.PrefixFrom(high, p.Bits()+1), bad)...)
 }
 
 // intruders are the addresses that the incident's facts name: hosts of URLs in
