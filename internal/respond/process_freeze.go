@@ -32,8 +32,10 @@ var processFreeze = define(spec[family, image, frozen]{
 		}
 		return u, nil
 	},
-	Do: func(ctx context.Context, w *Writer, f family, _ frozen) (i18n.Message, error) {
-		k, err := newHunt(w, f).freeze(ctx)
+	Do: func(ctx context.Context, w *Writer, f family, u frozen) (i18n.Message, error) {
+		hunt := newHunt(w, f)
+		hunt.strike(u.Members)
+		k, err := hunt.freeze(ctx)
 		if err != nil && len(k.members) > 0 {
 			// What is frozen stays so: an error would let it go on.
 			return i18n.M("process.partly", "done", toldKin("process.frozen", k), "error", err.Error()), nil

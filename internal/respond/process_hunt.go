@@ -39,6 +39,17 @@ func (u *hunt) look(ctx context.Context) (kin, error) {
 	return u.f.resolve(u.w.Host, ps, u.known, u.g), nil
 }
 
+// strike stops at once those that were found a moment ago and still run the
+// image: all the rest of the freeze has the CPU that they give back.
+func (u *hunt) strike(ids []procID) {
+	for _, id := range ids {
+		i, err := u.w.Host.Files.Stat(pidPath(id.PID) + "/exe")
+		if err == nil && i.ID == u.f.ID {
+			_ = u.w.Proc.Signal(Proc{PID: id.PID, Start: id.Start}, unix.SIGSTOP) // freeze tells what it could not stop
+		}
+	}
+}
+
 // freeze sends SIGSTOP in passes until one finds no new member, since those
 // that are not stopped yet may fork, and waits until they stand still. The kin
 // is valid also with an error: not all of it may stand still then.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,13 +30,10 @@ const killRounds = 3
 func killFamily(ctx context.Context, w *Writer, f family, _ struct{}) (i18n.Message, error) {
 	u := newHunt(w, f)
 	var ended []string
+	k, err := u.freeze(ctx)
 	for range killRounds {
-		k, err := u.freeze(ctx)
 		if err != nil && len(k.members) == 0 {
 			return i18n.Message{}, err
-		}
-		if len(k.members) == 0 {
-			return toldPIDs("process.ended", ended, k), nil
 		}
 		if err := endAll(ctx, w, k.members); err != nil {
 			return i18n.Message{}, err
@@ -43,13 +41,38 @@ func killFamily(ctx context.Context, w *Writer, f family, _ struct{}) (i18n.Mess
 		for _, p := range k.members {
 			ended = append(ended, strconv.Itoa(p.PID))
 		}
+		if k, err = u.comesBack(ctx); err != nil || len(k.members) == 0 {
+			return toldPIDs("process.ended", ended, k), err
+		}
+		k, err = u.freeze(ctx)
 	}
-	k, err := u.freeze(ctx)
 	if err != nil || len(k.members) == 0 {
 		return toldPIDs("process.ended", ended, k), err
 	}
 	p := k.members[0]
 	return i18n.Message{}, fmt.Errorf("%s was started again by process %d; it is frozen as %d", f.Exe, p.PPID, p.PID)
+}
+
+// A parent that starts a program again as soon as it ends does so within this
+// time; one that waits first is seen by the next look at the host.
+const (
+	mostLooks = 10
+	lookEvery = 20 * time.Millisecond
+)
+
+// comesBack waits a moment for a family that has ended to be there again.
+func (u *hunt) comesBack(ctx context.Context) (kin, error) {
+	var k kin
+	for range mostLooks {
+		var err error
+		if k, err = u.look(ctx); err != nil || len(k.members) > 0 {
+			return k, err
+		}
+		if err := u.w.Host.Wait(ctx, lookEvery); err != nil {
+			return k, err
+		}
+	}
+	return k, nil
 }
 
 // endAll sends SIGKILL and waits until all have ended.

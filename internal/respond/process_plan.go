@@ -111,6 +111,7 @@ func (m *Making) familyOf(p *fact.Process) (family, []*fact.Process, *i18n.Messa
 		fam.Size, fam.Modified = img.Size, img.Modified
 	}
 	var kin []*fact.Process
+	left := m.left
 	spared := map[*fact.Process]bool{}
 	for _, q := range m.X.Family(p) {
 		own := q == p || q.ExeID == p.ExeID
@@ -125,13 +126,14 @@ func (m *Making) familyOf(p *fact.Process) (family, []*fact.Process, *i18n.Messa
 		case kept && !own && m.mustSpare(q):
 			spared[q] = true
 			fam.Spare = append(fam.Spare, procID{q.PID, q.StartTicks})
-			m.left = unionMessage(m.left, i18n.M("left.descendant", "exe", fam.Exe.String(), "why", why))
+			left = unionMessage(left, i18n.M("left.descendant", "exe", fam.Exe.String(), "why", why))
 			continue
 		case own:
 			fam.Roots = append(fam.Roots, procID{q.PID, q.StartTicks})
 		}
 		kin = append(kin, q)
 	}
+	m.left = left
 	return fam, kin, nil
 }
 
@@ -158,5 +160,5 @@ func unionMessage(said []i18n.Message, m i18n.Message) []i18n.Message {
 			return said
 		}
 	}
-	return append(said, m)
+	return append(slices.Clip(said), m)
 }

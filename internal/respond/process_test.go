@@ -126,7 +126,7 @@ func pollFor(t *testing.T, what string, ok func() bool) {
 }
 
 // programCopy is a program as another file.
-func programCopy(t *testing.T, program, name string) string {
+func programCopy(t testing.TB, program, name string) string {
 	t.Helper()
 	at, err := exec.LookPath(program)
 	if err != nil {
