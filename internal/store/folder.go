@@ -76,7 +76,7 @@ func walk(path string, create bool) (*folder, error) {
 		}
 	}
 	f := &folder{fd: at, path: path}
-	if err := f.own(); err != nil {
+	if err := f.own(create); err != nil {
 		f.close()
 		return nil, unsafe(path, err)
 	}
@@ -155,7 +155,7 @@ func othersWrite(st *unix.Stat_t) bool {
 }
 
 // own checks that the folder is ours alone.
-func (f *folder) own() error {
+func (f *folder) own(repair bool) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(f.fd, &st); err != nil {
 		return err
@@ -166,7 +166,7 @@ func (f *folder) own() error {
 	if st.Mode&0o022 != 0 {
 		return errWritten
 	}
-	if st.Mode&0o077 != 0 { // readable by others: it holds what they may not see
+	if st.Mode&0o077 != 0 && repair { // readable by others: it holds what they may not see
 		if err := unix.Fchmod(f.fd, 0o700); err != nil && !errors.Is(err, unix.EROFS) {
 			return err
 		}
@@ -176,6 +176,9 @@ func (f *folder) own() error {
 
 // sub opens a folder below, and makes it if asked to.
 func (f *folder) sub(name string, create bool) (*folder, error) {
+	if f == nil {
+		return nil, ErrReader
+	}
 	fd, err := unix.Openat(f.fd, name, dirFlags, 0)
 	if errors.Is(err, unix.ENOENT) && create {
 		if err := f.mkdir(name); err != nil && !errors.Is(err, unix.EEXIST) {

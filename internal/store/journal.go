@@ -195,6 +195,9 @@ func openJournal(at *folder, run string) (*os.File, error) {
 // Append implements respond.Journal. A run whose disk has filled up goes on in
 // memory.
 func (s *Store) Append(run string, r respond.Record) error {
+	if s.home == nil {
+		return ErrReader
+	}
 	at, err := s.of(run)
 	if err != nil {
 		return err

@@ -65,6 +65,9 @@ const lockName = "lock"
 //
 // The file is for the owner only: whoever could open it could lock it.
 func (s *Store) Lock(h Holder) (*Lock, error) {
+	if s.home == nil {
+		return nil, ErrReader
+	}
 	f, err := s.lockFile(unix.O_RDWR | unix.O_CREAT)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)

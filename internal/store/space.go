@@ -16,6 +16,9 @@ const reserve = 64 << 20
 
 // room is ErrNoSpace if n more bytes would eat into what is left to others.
 func (f *folder) room(n int64) error {
+	if f == nil {
+		return ErrReader
+	}
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(f.fd, &st); err != nil {
 		return f.error("statfs", ".", err)

@@ -42,7 +42,7 @@ func (o Options) withDefaults() Options {
 // and writes to one. Only the holder of the Lock changes runs.
 type Store struct {
 	disk, mem *folder // either may be nil, not both; disk may be read-only
-	home      *folder // where is written: disk, or mem
+	home      *folder // where is written: disk, or mem; nil: to be read only
 	now       func() time.Time
 	why       i18n.Message // why it is volatile
 }
@@ -103,18 +103,45 @@ func OpenVolatile(dir string, o Options) (*Store, error) {
 	return &Store{disk: disk, mem: mem, home: mem, now: o.Now, why: i18n.M("store.volatile", "dir", o.Run)}, nil
 }
 
+// Read opens the state that there is, to read it: it makes and writes nothing.
+// Where there is none the Store is empty.
+func Read(dir string, o Options) (*Store, error) {
+	o = o.withDefaults()
+	if dir == "" {
+		dir = DefaultDir
+	}
+	s := &Store{now: o.Now}
+	var err error
+	if s.disk, err = openFolder(dir); refused(err) {
+		return nil, err
+	}
+	if s.mem, err = openFolder(o.Run); refused(err) {
+		s.disk.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// ErrReader: a Store that was opened to be read was written to.
+var ErrReader = errors.New("state was opened to be read only")
+
 // Close gives the folders back. The state stays.
 func (s *Store) Close() {
 	s.disk.close()
 	s.mem.close()
 }
 
-// Dir is the folder that is written to.
-func (s *Store) Dir() string { return s.home.path }
+// Dir is the folder that is written to; empty for one that is only read.
+func (s *Store) Dir() string {
+	if s.home == nil {
+		return ""
+	}
+	return s.home.path
+}
 
 // Volatile reports whether the state is lost at the next boot, and why that is
 // so: an undo must come before it.
-func (s *Store) Volatile() (i18n.Message, bool) { return s.why, s.home == s.mem }
+func (s *Store) Volatile() (i18n.Message, bool) { return s.why, s.home != nil && s.home == s.mem }
 
 // places are the folders that there are, the durable one first.
 func (s *Store) places() []*folder {

@@ -747,3 +747,47 @@ func TestPlans(t *testing.T) {
 		}
 	}
 }
+
+// Looking at the state makes none and changes none.
+func TestRead(t *testing.T) {
+	dir, run := dirs(t)
+	none, err := Read(dir, Options{Run: run})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runs, err := none.Runs(); err != nil || len(runs) != 0 {
+		t.Errorf("runs %v, error %v", runs, err)
+	}
+	if _, held := none.Holder(); held {
+		t.Error("held")
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder was made: %v", err)
+	}
+	s := open(t, dir, run)
+	if _, err := s.Begin(respond.Plan{}, respond.Operator{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Read(dir, Options{Run: run})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rs, err := r.Records("R1"); err != nil || len(rs) != 1 {
+		t.Errorf("%d records, error %v", len(rs), err)
+	}
+	_, begin := r.Begin(respond.Plan{}, respond.Operator{})
+	_, lock := r.Lock(Holder{})
+	_, put := r.Put(t.Context(), "x", strings.NewReader("x"))
+	for what, err := range map[string]error{"begin": begin, "lock": lock, "put": put,
+		"append": r.Append("R1", respond.Record{}), "scan": r.SaveScan(&explain.Scan{ID: "S"}), "plan": r.SavePlan(respond.Plan{ID: "P"})} {
+		if !errors.Is(err, ErrReader) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if i, _ := os.Stat(dir); i.Mode().Perm() != 0o755 {
+		t.Errorf("mode %v", i.Mode())
+	}
+}
