@@ -2,6 +2,7 @@ package respond
 
 import (
 	"context"
+	"maps"
 
 	"demine/internal/fact"
 	"demine/internal/host"
@@ -30,7 +31,7 @@ var keysLock = define(spec[keyFile, lockSeen, FileState]{
 	Prepare: func(_ context.Context, w *Writer, with keyFile) (FileState, error) { return w.Files.State(with.Path) },
 	Do: func(_ context.Context, w *Writer, with keyFile, was FileState) (i18n.Message, error) {
 		to := was
-		to.Mode, to.Flags = lockedMode, union(was.Flags, []string{"immutable"})
+		to.Mode, to.Flags, to.Xattrs = lockedMode, union(was.Flags, []string{"immutable"}), withoutACL(was.Xattrs)
 		_, err := w.Files.SetMeta(with.Path, was, to)
 		return i18n.M("done.keys.lock", "path", with.Path.String()), err
 	},
@@ -47,13 +48,20 @@ var keysLock = define(spec[keyFile, lockSeen, FileState]{
 			return ErrDrifted
 		}
 		to := now // others may have changed the keys since
-		to.Mode, to.Flags = was.Mode, was.Flags
+		to.Mode, to.Flags, to.Xattrs = was.Mode, was.Flags, was.Xattrs
 		_, err = w.Files.SetMeta(with.Path, now, to)
 		return err
 	},
 })
 
 const lockedMode = 0o400
+
+// withoutACL: an ACL would bring its own mode along.
+func withoutACL(xattrs map[string][]byte) map[string][]byte {
+	out := maps.Clone(xattrs)
+	delete(out, "system.posix_acl_access")
+	return out
+}
 
 type keyFile struct {
 	Path    fact.Path `json:"path"`

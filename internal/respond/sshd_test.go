@@ -192,3 +192,44 @@ func TestBootRevert(t *testing.T) {
 		}
 	})
 }
+
+// Root keeps its password unless somebody has logged in as root with a key that
+// nothing is said against.
+func TestPlanRootLogin(t *testing.T) {
+	host := func(log, pid1 string) string {
+		return `
+-- /etc/passwd --
+root:x:0:0:root:/root:/bin/bash
+-- /etc/shadow --
+root:$6$x$y:19000::::::
+-- /etc/ssh/sshd_config --
+PermitRootLogin yes
+PasswordAuthentication yes
+-- /proc/1/stat --
+1 (` + pid1 + `) S 0 1 1 0 -1 4194560 0 0 0 0 100 100 0 0 20 0 1 0 10 170000000 3000
+-- /proc/1/status --
+Uid:	0	0	0	0
+-- /root/.ssh/authorized_keys mode=0600 --
+` + ownersLine + `-- /var/log/auth.log mtime=2026-11-22T19:30:00Z --
+` + log
+	}
+	used := "Nov 20 09:00:00 shop sshd[700]: Accepted publickey for root from 203.0.113.9 port 50000 ssh2: ED25519 " + ownersKey + "\n"
+	p := Make(scanOf(t, host(used, "systemd")), Request{Kind: KindHarden})
+	if len(p.Steps) != 1 || p.Steps[0].Do != "sshd.root-login" || p.Steps[0].Revert != 300 || p.Steps[0].Group != "sshd" {
+		t.Fatalf("%v %v", stepsOf(p), leftOf(p))
+	}
+	with, err := decode[sshdSetting](p.Steps[0].With)
+	ok(t, err)
+	want := sshdSetting{Config: "/etc/ssh/sshd_config", File: "/etc/ssh/sshd_config", Line: 1, Name: "permitrootlogin", From: "yes", To: "prohibit-password"}
+	if d := cmp.Diff(want, with); d != "" {
+		t.Error(d)
+	}
+	for name, text := range map[string]string{
+		"refuse.sshd.no-key-login":   host("Nov 20 09:00:00 shop sshd[700]: Failed password for root from 203.0.113.9 port 1 ssh2\n", "systemd"),
+		"refuse.sshd.no-boot-revert": host(used, "init"),
+	} {
+		if p := Make(scanOf(t, text), Request{Kind: KindHarden}); len(p.Steps) != 0 || !strings.Contains(strings.Join(leftOf(p), " "), name) {
+			t.Errorf("%s: %v %v", name, stepsOf(p), leftOf(p))
+		}
+	}
+}
