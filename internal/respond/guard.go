@@ -33,20 +33,23 @@ type guarded struct {
 	exe fact.FileID
 }
 
-// newGuards is for one action. ps are all processes.
-func newGuards(ctx context.Context, h *host.Host, ps []Proc, spare []procID) (*guards, error) {
+// newGuards is for one action.
+func newGuards(ctx context.Context, h *host.Host, spare []procID) (*guards, error) {
 	self, err := selfPID(h)
 	if err != nil {
 		return nil, fmt.Errorf("who demine is: %w", err)
 	}
 	g := &guards{ctx: ctx, h: h, mine: map[int]bool{}, spare: spare, said: map[guarded]*Refusal{}, sockets: map[uint64][]fact.Socket{}}
-	by := map[int]Proc{}
-	for _, p := range ps {
-		by[p.PID] = p
+	if i, err := h.Files.Stat(pidPath(self) + "/exe"); err == nil {
+		g.exe = i.ID
 	}
-	g.exe = by[self].ExeID
-	for pid := self; pid > 0 && !g.mine[pid]; pid = by[pid].PPID {
+	for pid := self; pid > 0 && !g.mine[pid]; {
 		g.mine[pid] = true
+		p, err := procOf(h, pid)
+		if err != nil {
+			return nil, fmt.Errorf("who started demine: %w", err)
+		}
+		pid = p.PPID
 	}
 	return g, nil
 }

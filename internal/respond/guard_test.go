@@ -84,7 +84,7 @@ func TestGuards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := newGuards(t.Context(), h, ps, []procID{{76, 176}})
+	g, err := newGuards(t.Context(), h, []procID{{76, 176}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestGuardsFamily(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := slices.IndexFunc(ps, func(p Proc) bool { return p.PID == 72 })
-	g, err := newGuards(t.Context(), h, ps, nil)
+	g, err := newGuards(t.Context(), h, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestGuardsRefuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := newGuards(t.Context(), h, ps, nil)
+	g, err := newGuards(t.Context(), h, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

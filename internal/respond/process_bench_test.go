@@ -37,7 +37,7 @@ func BenchmarkFreeze(b *testing.B) {
 	if err := c.Start(); err != nil {
 		b.Fatal(err)
 	}
-	root, err := procOf(c.Process.Pid)
+	root, err := procOf(host.Live(), c.Process.Pid)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func BenchmarkSignal(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
-	p, err := procOf(c.Process.Pid)
+	p, err := procOf(host.Live(), c.Process.Pid)
 	if err != nil {
 		b.Fatal(err)
 	}

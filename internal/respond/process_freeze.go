@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -34,7 +35,7 @@ var processFreeze = define(spec[family, image, frozen]{
 	},
 	Do: func(ctx context.Context, w *Writer, f family, u frozen) (i18n.Message, error) {
 		hunt := newHunt(w, f)
-		hunt.strike(u.Members)
+		hunt.strike(ctx, u.Members)
 		k, err := hunt.freeze(ctx)
 		if err != nil && len(k.members) > 0 {
 			// What is frozen stays so: an error would let it go on.
@@ -54,7 +55,11 @@ type frozen struct {
 
 // lookFamily tells whether there is anything of a family.
 func lookFamily(ctx context.Context, h *host.Host, f family) (image, error) {
-	k, err := newHunt(&Writer{Host: h}, f).look(ctx)
+	u := newHunt(&Writer{Host: h}, f)
+	if _, ok := u.root(ctx); ok {
+		return image{f.Exe, f.ID}, nil
+	}
+	k, err := u.look(ctx)
 	if err != nil {
 		return image{}, err
 	}
@@ -63,16 +68,15 @@ func lookFamily(ctx context.Context, h *host.Host, f family) (image, error) {
 
 // lookRunning is lookFamily; ErrNothing also when all of it stands still.
 func lookRunning(ctx context.Context, h *host.Host, f family) (image, error) {
-	k, err := newHunt(&Writer{Host: h}, f).look(ctx)
+	u := newHunt(&Writer{Host: h}, f)
+	if p, ok := u.root(ctx); ok && !p.halted() {
+		return image{f.Exe, f.ID}, nil
+	}
+	k, err := u.look(ctx)
 	if err != nil {
 		return image{}, err
 	}
-	for _, p := range k.members {
-		if !p.halted() {
-			return k.sight(f)
-		}
-	}
-	if len(k.members) > 0 {
+	if len(k.members) > 0 && !slices.ContainsFunc(k.members, func(p Proc) bool { return !p.halted() }) {
 		return image{}, ErrNothing
 	}
 	return k.sight(f)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"demine/internal/host"
 	"demine/internal/i18n"
 )
 
@@ -103,7 +104,7 @@ func TestProcessFreezeReparented(t *testing.T) {
 	var orphan Proc
 	pollFor(t, "there is an orphan", func() bool {
 		for pid := range tr.all() {
-			p, err := procOf(pid)
+			p, err := procOf(host.Live(), pid)
 			if err == nil && pid != root.PID && p.PPID != root.PID && p.Exe == "/usr/bin/sleep" {
 				orphan = p
 			}

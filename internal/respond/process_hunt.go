@@ -27,26 +27,55 @@ func newHunt(w *Writer, f family) *hunt { return &hunt{w: w, f: f, known: map[pr
 
 // look finds the kin now.
 func (u *hunt) look(ctx context.Context) (kin, error) {
+	if err := u.guard(ctx); err != nil {
+		return kin{}, err
+	}
 	ps, err := processes(ctx, u.w.Host)
 	if err != nil {
 		return kin{}, err
 	}
+	return u.f.resolve(u.w.Host, ps, u.known, u.g), nil
+}
+
+func (u *hunt) guard(ctx context.Context) (err error) {
 	if u.g == nil {
-		if u.g, err = newGuards(ctx, u.w.Host, ps, u.f.Spare); err != nil {
-			return kin{}, err
+		u.g, err = newGuards(ctx, u.w.Host, u.f.Spare)
+	}
+	return err
+}
+
+// root gives a process that ran the image when the plan was made and still
+// does, one that is not stopped if there is any: with it nothing needs to be
+// listed to know that the family is there.
+func (u *hunt) root(ctx context.Context) (found Proc, ok bool) {
+	if u.guard(ctx) != nil {
+		return found, false
+	}
+	for _, id := range u.f.Roots {
+		p, err := procOf(u.w.Host, id.PID)
+		if err != nil || p.id() != id || p.ExeID != u.f.ID || p.dead() || u.g.against(p, true) != nil {
+			continue
+		}
+		if found, ok = p, true; !p.halted() {
+			break
 		}
 	}
-	return u.f.resolve(u.w.Host, ps, u.known, u.g), nil
+	return found, ok
 }
 
 // strike stops at once those that were found a moment ago and still run the
 // image: all the rest of the freeze has the CPU that they give back.
-func (u *hunt) strike(ids []procID) {
+func (u *hunt) strike(ctx context.Context, ids []procID) {
+	var hit []Proc
 	for _, id := range ids {
+		p := Proc{PID: id.PID, Start: id.Start}
 		i, err := u.w.Host.Files.Stat(pidPath(id.PID) + "/exe")
-		if err == nil && i.ID == u.f.ID {
-			_ = u.w.Proc.Signal(Proc{PID: id.PID, Start: id.Start}, unix.SIGSTOP) // freeze tells what it could not stop
+		if err == nil && i.ID == u.f.ID && u.stop(p) == nil {
+			hit = append(hit, p)
 		}
+	}
+	if u.standStill(ctx, hit) == nil {
+		u.fresh(hit)
 	}
 }
 
@@ -62,25 +91,43 @@ func (u *hunt) freeze(ctx context.Context) (kin, error) {
 			return k, errors.Join(append(errs, err)...)
 		}
 		k = now
-		fresh := 0
-		for _, p := range k.members {
-			if u.known[p.id()] {
-				continue
-			}
-			u.known[p.id()] = true
-			fresh++
-			if p.halted() {
-				continue
-			}
-			if err := u.w.Proc.Signal(p, unix.SIGSTOP); err != nil && !errors.Is(err, ErrGone) {
+		fresh := u.fresh(k.members)
+		if len(fresh) == 0 {
+			return k, errors.Join(errs...)
+		}
+		for _, p := range fresh {
+			if err := u.stop(p); err != nil {
 				errs = append(errs, err)
 			}
 		}
-		if fresh == 0 {
-			return k, errors.Join(append(errs, u.standStill(ctx, k.members))...)
+		// A pass sees all forks only if it begins when nothing forks any more.
+		if err := u.standStill(ctx, fresh); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return k, errors.Join(append(errs, fmt.Errorf("%s: it forks faster than it can be stopped", u.f.Exe))...)
+}
+
+// fresh are the members that were not known yet; they are now.
+func (u *hunt) fresh(ps []Proc) []Proc {
+	var out []Proc
+	for _, p := range ps {
+		if !u.known[p.id()] {
+			u.known[p.id()] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (u *hunt) stop(p Proc) error {
+	if p.halted() {
+		return nil
+	}
+	if err := u.w.Proc.Signal(p, unix.SIGSTOP); err != nil && !errors.Is(err, ErrGone) {
+		return err
+	}
+	return nil
 }
 
 // standStill waits until every process is stopped or gone. One that waits for

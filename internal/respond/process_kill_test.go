@@ -45,7 +45,7 @@ func TestProcessKillWatchdog(t *testing.T) {
 	var root Proc
 	pollFor(t, "the miner runs", func() bool {
 		for pid := range tr.all() {
-			if p, err := procOf(pid); err == nil && string(p.Exe) == miner {
+			if p, err := procOf(host.Live(), pid); err == nil && string(p.Exe) == miner {
 				root = p
 			}
 		}

@@ -98,20 +98,11 @@ func halted(pid int) bool { s, ok := stateNow(pid); return ok && s == 'T' }
 
 func procNow(t *testing.T, pid int) Proc {
 	t.Helper()
-	p, err := procOf(pid)
+	p, err := procOf(host.Live(), pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
-}
-
-func procOf(pid int) (Proc, error) {
-	h := host.Live()
-	i, err := h.Files.Stat("/proc")
-	if err != nil {
-		return Proc{}, err
-	}
-	return readProc(h, pid, i.ID.Dev, make([]byte, 0, 4096))
 }
 
 func pollFor(t *testing.T, what string, ok func() bool) {

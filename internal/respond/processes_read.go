@@ -98,6 +98,15 @@ func readProc(h *host.Host, pid int, dev uint64, buf []byte) (Proc, error) {
 	return p, nil
 }
 
+// procOf reads one process. ErrGone: it is not there.
+func procOf(h *host.Host, pid int) (Proc, error) {
+	root, err := h.Files.Stat("/proc")
+	if err != nil {
+		return Proc{}, err
+	}
+	return readProc(h, pid, root.ID.Dev, make([]byte, 0, 4096))
+}
+
 // readStat reads what /proc/PID/stat says.
 func readStat(d host.Dir, pid int, buf []byte) (Proc, error) {
 	b, err := d.ReadFile("stat", buf)
