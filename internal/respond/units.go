@@ -20,5 +20,7 @@ type Units interface {
 	Enable(ctx context.Context, unit string) ([]string, error)
 	Disable(ctx context.Context, unit string) ([]string, error)
 	// Show gives a property of a unit as text: ActiveState, MainPID, FragmentPath …
+	// A list is one item a line; ExecStart and its like are the argv of each
+	// command as a JSON array.
 	Show(ctx context.Context, unit, property string) (string, error)
 }
