@@ -44,7 +44,7 @@ func disarmOf(r *ownRedis) redisDisarmWith {
 	return redisDisarmWith{r.server(), []redisPlant{{Key: "backup1", Lines: []string{plantedLine}}, {Key: "backup9", Lines: []string{plantedLine}}}}
 }
 
-func without(m map[string]string, names ...string) map[string]string {
+func minus(m map[string]string, names ...string) map[string]string {
 	m = maps.Clone(m)
 	for _, n := range names {
 		delete(m, n)
@@ -89,7 +89,7 @@ func testDisarm(t *testing.T, password string, lines ...string) {
 	}
 	after := r.image()
 	changed := []string{"config dir", "config dbfilename", "config rdbcompression", "key 0 backup1"}
-	if d := cmp.Diff(without(before, changed...), without(after, changed...)); d != "" {
+	if d := cmp.Diff(minus(before, changed...), minus(after, changed...)); d != "" {
 		t.Errorf("what was not meant changed (-before +after):\n%s", d)
 	}
 	if after["config dir"] != r.dir || after["config dbfilename"] != "dump.rdb" || after["key 0 backup1"] != "" || after["config save"] != "3600 1" {

@@ -155,11 +155,27 @@ func dumped(key string, payload []byte) []string {
 	return out
 }
 
+// valueSum is the sum of a value by what DUMP answered: of its type and its
+// strings, since how they are packed depends on rdbcompression, which is among
+// the settings that are put back.
+func valueSum(payload []byte) string {
+	strs := dumped("", payload)
+	if len(strs) == 0 || len(payload) > 1<<20 { // beyond what rdb.Strings gives
+		return sumHex(payload)
+	}
+	b := payload[:1:1]
+	for _, s := range strs {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	return sumHex(b)
+}
+
 // redisKeyCopy is a planted key with all that RESTORE needs.
 type redisKeyCopy struct {
 	redisKey
 	Expires int64  `json:"expires,omitempty"` // milliseconds since 1970; 0: never
-	SHA256  string `json:"sha256"`            // of what DUMP answered
+	SHA256  string `json:"sha256"`            // see valueSum
 	Value   Blob   `json:"value"`
 }
 
@@ -173,7 +189,7 @@ func (l *liveRedis) keep(ctx context.Context, k redisKey, v Vault) (redisKeyCopy
 	if err != nil {
 		return c, err
 	}
-	c.SHA256 = sumHex(value)
+	c.SHA256 = valueSum(value)
 	ttl, err := l.do("PTTL", string(k.Name))
 	if err != nil {
 		return c, l.because(err)
@@ -219,7 +235,7 @@ func (l *liveRedis) remove(c redisKeyCopy) error {
 	if err != nil {
 		return err
 	}
-	if sumHex(value) != c.SHA256 {
+	if valueSum(value) != c.SHA256 {
 		return fmt.Errorf("key %s: %w", c, ErrDrifted)
 	}
 	for _, command := range [][]string{{"MULTI"}, {"DEL", name}} {
@@ -249,7 +265,7 @@ func (l *liveRedis) isBack(c redisKeyCopy) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, err
-	case sumHex(value) != c.SHA256:
+	case valueSum(value) != c.SHA256:
 		return false, fmt.Errorf("key %s: %w", c, ErrDrifted)
 	}
 	return true, nil
