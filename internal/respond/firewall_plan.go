@@ -106,16 +106,20 @@ func planRule(m *Making, e *relate.Exposure, o opening, all []opening, because [
 		Do: "firewall.close", Phase: Harden, Keeps: KeepsDoor, Revert: m.Req.revert(), Target: o.at.target(),
 		On: []fact.Ref{e.Ref}, Because: because,
 		What:   i18n.M("firewall.close.what", "rule", o.at.Text, "port", e.Port, "backend", o.at.Backend, "family", o.at.Family, "chain", o.at.Chain),
-		Breaks: closeBreaks(m, e, all),
+		Breaks: closeBreaks(m, e, o, len(all)),
 		Back:   i18n.M("firewall.close.back", "n", o.at.N, "chain", o.at.Chain),
 	}, closeWith{Rule: o.at, Proto: e.Proto, Port: e.Port})
 }
 
-func closeBreaks(m *Making, e *relate.Exposure, all []opening) []i18n.Message {
+// closeBreaks names who comes in by a rule now; n rules open the port.
+func closeBreaks(m *Making, e *relate.Exposure, o opening, n int) []i18n.Message {
 	var out []i18n.Message
 	c := clientsOf(m.X, e)
 	var names []string
 	for _, p := range c.remote {
+		if o.at.Family != "inet" && o.at.Family != familyOf(single(p.addr)) {
+			continue
+		}
 		names = append(names, fmt.Sprintf("%s (%d)", p.addr, p.n))
 	}
 	if len(names) > 0 {
@@ -126,8 +130,8 @@ func closeBreaks(m *Making, e *relate.Exposure, all []opening) []i18n.Message {
 	if len(c.local) > 0 {
 		out = append(out, i18n.M("firewall.breaks.local", "names", c.local))
 	}
-	if len(all) > 1 {
-		out = append(out, i18n.M("firewall.breaks.several", "n", len(all), "port", e.Port))
+	if n > 1 {
+		out = append(out, i18n.M("firewall.breaks.several", "n", n, "port", e.Port))
 	}
 	return append(out, i18n.M("firewall.breaks.cloud", "port", e.Port))
 }
