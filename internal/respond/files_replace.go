@@ -39,6 +39,9 @@ func putAt(p fact.Path, now, to FileState, fill func(io.Writer) error) (FileStat
 	if !is.Missing && is.Type != "regular" && is.Type != "link" {
 		return FileState{}, f.wrap("replace", ErrDrifted)
 	}
+	if is.Missing && to.Folder == nil {
+		to.Folder = is.Folder // made anew: nobody has said what its folder should have
+	}
 	if err := f.put(fd, is, to, fill); err != nil {
 		return FileState{}, f.wrap("replace", err)
 	}

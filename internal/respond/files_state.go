@@ -40,10 +40,10 @@ func (liveFiles) State(p fact.Path) (FileState, error) {
 // open descriptor as well, else -1.
 func (f *folder) state() (int, FileState, error) {
 	fd, st, err := f.open(unix.O_RDONLY)
-	if err != nil || st.Missing {
+	if err != nil {
 		return fd, st, err
 	}
-	if st.Folder, err = flagsOf(f.fd); err != nil {
+	if st.Folder, err = flagsOf(f.fd); err != nil || st.Missing {
 		return fd, st, err
 	}
 	if st.Type == "link" {

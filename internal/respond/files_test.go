@@ -205,12 +205,16 @@ func TestReplaceMovesTime(t *testing.T) {
 }
 
 func TestReplaceMakes(t *testing.T) {
-	dir := t.TempDir()
+	dir := folderFor(t)
+	setFlagsAt(t, dir, "immutable")
 	p := fact.Path(dir + "/new")
 	was := FileState{Missing: true, Mode: 0o604, UID: 7, GID: 8, Xattrs: map[string][]byte{"user.a": []byte("b")}}
 	got, err := LiveFiles().Replace(p, was, []byte("x"))
 	ok(t, err)
-	want := FileState{Type: "regular", Mode: 0o604, UID: 7, GID: 8, Size: 1, SHA256: sumHex([]byte("x")), Xattrs: was.Xattrs, Links: 1}
+	want := FileState{
+		Type: "regular", Mode: 0o604, UID: 7, GID: 8, Size: 1, SHA256: sumHex([]byte("x")), Xattrs: was.Xattrs, Links: 1,
+		Folder: []string{"immutable"},
+	}
 	if d := cmp.Diff(want, got, lasting); d != "" {
 		t.Error(d)
 	}
