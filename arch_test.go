@@ -28,7 +28,7 @@ var may = map[string][]string{
 		"internal/judge", "internal/explain"},
 	"internal/store": {"internal/fact", "internal/i18n", "internal/relate", "internal/judge", "internal/explain", "internal/respond"},
 	"internal/agent": {"internal/fact", "internal/i18n", "internal/host", "internal/observe", "internal/relate", "internal/judge",
-		"internal/explain", "internal/respond", "internal/store", "rules", "causes"},
+		"internal/explain", "internal/respond", "internal/store", "internal/format", "rules", "causes"},
 	"internal/report": {"internal/fact", "internal/relate", "internal/judge", "internal/explain", "internal/respond", "internal/i18n"},
 	"internal/cli": {"internal/fact", "internal/host", "internal/relate", "internal/judge", "internal/explain",
 		"internal/respond", "internal/store", "internal/agent", "internal/report", "internal/i18n", "rules", "causes"},

@@ -19,16 +19,28 @@ import (
 	"demine/internal/judge"
 	"demine/internal/observe"
 	"demine/internal/relate"
+	"demine/internal/respond"
 	"demine/rules"
 )
 
-// API is what can be asked of a host. (Planning and applying changes join it
-// with the package that makes them.)
+// API is what can be asked of a host.
 type API interface {
 	// Look examines the host and tells on the way what is known so far. The
 	// Scan is valid also when the error is not nil: it holds what was seen until
 	// then.
 	Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan, error)
+	// Plan looks, and says what would be changed and what not. Nothing is changed.
+	Plan(ctx context.Context, r respond.Request, ev func(Event)) (respond.Plan, *explain.Scan, error)
+	// Apply applies a plan. The Run is valid also with an error of package
+	// respond (ErrPartly, ErrRolledBack, ErrDrifted); ErrStale, ErrNotRoot and
+	// store.ErrBusy come before anything was done.
+	Apply(ctx context.Context, p respond.Plan, ev func(Event)) (respond.Run, error)
+	// Undo undoes a run, or the last one that changed something.
+	Undo(ctx context.Context, run string, opt respond.UndoOptions, ev func(Event)) (respond.Run, []respond.Outcome, error)
+	// Confirm makes a run stay that would undo itself, or the last such.
+	Confirm(ctx context.Context, run string, ev func(Event)) (respond.Run, error)
+	// Runs gives all runs, oldest first.
+	Runs(ctx context.Context) ([]respond.Run, error)
 }
 
 // Want says what to look at.
@@ -37,21 +49,25 @@ type Want struct {
 }
 
 // Event tells how far a look is. Kinds: started, wave (one of Total is done),
-// finding (the first confirmed one; Scan holds it), done.
+// finding (the first confirmed one; Scan holds it), done; of a change: step; of
+// waiting for a tick: await.
 type Event struct {
 	Kind        string
 	Wave        string
 	Done, Total int
 	Scan        *explain.Scan
+	Step        *respond.Progress
+	Left        time.Duration
 }
 
 // Agent examines one host.
 type Agent struct {
-	h      *host.Host
-	log    *slog.Logger
-	rules  []*judge.Rule
-	causes []*explain.Hypothesis
-	raise  func() func() // puts demine ahead of others; gives what undoes it
+	h        *host.Host
+	log      *slog.Logger
+	rules    []*judge.Rule
+	causes   []*explain.Hypothesis
+	settings Settings
+	raise    func() func() // puts demine ahead of others; gives what undoes it
 }
 
 var _ API = (*Agent)(nil)

@@ -64,6 +64,7 @@ type app struct {
 	told bool // the texts of rules and causes are in the catalogue
 
 	lang, color, level string
+	state              string // folder of demine's own state
 	noColor            bool
 }
 

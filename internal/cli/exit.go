@@ -13,6 +13,9 @@ const (
 	exitUsage       = 2
 	exitFound       = 3
 	exitIncomplete  = 4
+	exitStale       = 5
+	exitPartly      = 6
+	exitRolledBack  = 7
 	exitInterrupted = 130
 )
 

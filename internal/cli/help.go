@@ -63,7 +63,9 @@ func (a *app) flags(b *strings.Builder, head string, set *pflag.FlagSet) {
 
 // placeholders name the values of flags in help.
 var placeholders = map[string]string{
-	"lang": "LANG", "color": "WHEN", "log-level": "LEVEL", "fail-on": "CLASS", "from": "FILE",
+	"lang": "LANG", "color": "WHEN", "log-level": "LEVEL", "fail-on": "CLASS", "from": "FILE", "state": "DIR",
+	"keep": "ADDR", "incident": "ID", "finding": "ID", "revert": "TIME", "redis-bind": "ADDR", "redis-port": "PORT",
+	"client-config": "FILE", "host": "NAME",
 }
 
 func padded(s string, n int) string { return s + strings.Repeat(" ", max(1, n-len(s))) }

@@ -12,7 +12,7 @@ func (a *app) options() report.Options { return a.optionsFor(a.out) }
 
 func (a *app) optionsFor(w io.Writer) report.Options {
 	a.content()
-	return report.Options{Catalogue: a.c, Color: a.colour(w), ASCII: a.ascii(), Width: a.columns(w)}
+	return report.Options{Catalogue: a.c, Color: a.colour(w), ASCII: a.ascii(), Width: a.columns(w), Now: a.now()}
 }
 
 // colour: what the flags say, else only on a terminal that wants it

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"demine/internal/i18n"
+	"demine/internal/respond"
 )
 
 // root is the command without a name: it does what scan does.
@@ -27,8 +28,10 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.err)
 	a.globals(root)
 	a.addScanFlags(root, scan)
-	root.AddCommand(a.scanCommand(), a.explainCommand(), a.exposureCommand(), a.doctorCommand(),
-		a.versionCommand(), a.completionCommand(root))
+	root.AddCommand(a.scanCommand(), a.explainCommand(), a.exposureCommand(),
+		a.changeCommand(respond.KindContain), a.changeCommand(respond.KindClean), a.changeCommand(respond.KindHarden),
+		a.undoCommand(), a.keepCommand(), a.statusCommand(), a.historyCommand(), a.showCommand(), a.applyCommand(),
+		a.doctorCommand(), a.versionCommand(), a.completionCommand(root), a.revertCommand())
 	root.SetHelpCommand(a.helpCommand(root))
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.help(cmd) })
 	root.SetUsageFunc(func(cmd *cobra.Command) error { a.help(cmd); return nil })
@@ -44,6 +47,7 @@ func (a *app) globals(root *cobra.Command) {
 	f.StringVar(&a.lang, "lang", "", a.c.Say("help.flag.lang"))
 	f.StringVar(&a.color, "color", "auto", a.c.Say("help.flag.color"))
 	f.BoolVar(&a.noColor, "no-color", false, a.c.Say("help.flag.no-color"))
+	f.StringVar(&a.state, "state", "", a.c.Say("help.flag.state"))
 	f.StringVar(&a.level, "log-level", "warn", a.c.Say("help.flag.log-level"))
 	a.complete(root, "lang", i18n.English, i18n.Chinese)
 	a.complete(root, "color", "auto", "always", "never")

@@ -39,13 +39,16 @@ func (a *app) scan(ctx context.Context, f *scanFlags) error {
 	case f.snapshot && !f.json:
 		return misused("demine scan --json --snapshot", "cli.no-snapshot")
 	}
-	s, err := a.see(ctx, f.from, f.snapshot)
+	s, err := a.see(ctx, f.from, f.snapshot || !f.json)
 	if err != nil {
 		return err
 	}
 	a.exit(exitOf(s, f.failOn == "posture"))
 	if !f.json {
-		return report.Text(a.out, s, a.options())
+		if err := report.Text(a.out, s, a.options()); err != nil || f.from != "" || a.code == exitInterrupted {
+			return err
+		}
+		return a.offer(ctx, s)
 	}
 	return report.JSON(a.out, a.forScripts(s, f.snapshot))
 }

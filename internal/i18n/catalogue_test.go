@@ -46,6 +46,7 @@ func TestEnglishFolds(t *testing.T) {
 func TestNeverSaysSafe(t *testing.T) {
 	for _, id := range Load(English).Under("") {
 		s := " " + strings.ToLower(Load(English).text[id]) + " "
+		s = strings.ReplaceAll(s, "demine clean", "") // the command, not the host
 		for _, w := range []string{" clean ", " clean.", " safe ", " safe.", " secure "} {
 			if strings.Contains(s, w) {
 				t.Errorf("%s says %q: %s", id, w, s)

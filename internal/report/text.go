@@ -93,16 +93,22 @@ func (p *printer) word(code string) string { return p.say("fmt.word", "w", code)
 
 func (p *printer) next() {
 	p.blank()
-	p.row(p.say("label.next"), p.say(p.nextID()), 2)
+	p.row(p.say("label.next"), p.say(p.nextID()), 3)
 }
 
 // nextID says which commands help now; only those that exist.
 func (p *printer) nextID() string {
 	switch {
+	case p.s.Verdict == explain.Mining:
+		return "next.mining"
+	case p.s.Verdict == explain.Compromised:
+		return "next.compromised"
 	case p.s.Verdict == explain.Incomplete:
 		return "next.incomplete"
 	case len(p.s.Findings) == 0:
 		return "next.nothing"
+	case p.s.Exposed > 0 && p.s.Verdict == explain.NothingFound:
+		return "next.exposed"
 	}
 	return "next.found"
 }

@@ -174,6 +174,11 @@ func (e *engine) attempt(ctx context.Context, s *Step) Outcome {
 	if len(s.Expect) > 0 && !same(s.Expect, now) {
 		return failure(ErrDrifted)
 	}
+	if s.Lasting && s.Revert > 0 {
+		if err := InstallBootRevert(e.w); err != nil {
+			return failure(err)
+		}
+	}
 	undo, err := a.Prepare(ctx, e.w, s)
 	if err != nil {
 		return failure(err)

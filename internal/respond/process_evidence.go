@@ -2,6 +2,7 @@ package respond
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -40,6 +41,13 @@ type traces struct {
 type kept struct {
 	Blob      Blob `json:"blob"`
 	Processes int  `json:"processes"`
+}
+
+// EvidenceOf gives the blob, a tar, that a step evidence.process has kept: undo
+// is what the run's journal holds of the step.
+func EvidenceOf(undo json.RawMessage) (Blob, error) {
+	k, err := decode[kept](undo)
+	return k.Blob, err
 }
 
 // evidenceLimit is of all evidence of processes in a plan together.

@@ -58,9 +58,11 @@ type Step struct {
 	Because []string        `json:"because,omitempty"` // ids of findings
 	After   []int           `json:"after,omitempty"`   // not done if one of these failed
 	Group   string          `json:"group,omitempty"`   // steps that stand or fall together: if one fails, those before it are undone
-	Revert  int             `json:"revert_s,omitempty"`
 	// Revert is the number of seconds after which the step undoes itself, unless
-	// the run was confirmed.
+	// the run was confirmed. Lasting says that a reboot alone does not undo it: a
+	// unit that does is made first.
+	Revert    int    `json:"revert_s,omitempty"`
+	Lasting   bool   `json:"lasting,omitempty"`
 	OnConfirm bool   `json:"on_confirm,omitempty"` // not done by Apply but by Confirm
 	Keeps     string `json:"keeps,omitempty"`
 	NoUndo    bool   `json:"no_undo,omitempty"` // it cannot be undone (a process that was ended)

@@ -42,7 +42,8 @@ const maxSelf = 128 << 20
 // boot, from a copy of this very program in the state folder. What is there
 // already stays. It is refused where it could not work: without systemd, or
 // with a state folder that a reboot empties.
-func InstallBootRevert(w *Writer, stateDir fact.Path) error {
+func InstallBootRevert(w *Writer) error {
+	stateDir := fact.Path(w.State)
 	if err := canRevertAtBoot(w.Host, stateDir); err != nil {
 		return err
 	}
@@ -66,7 +67,8 @@ func InstallBootRevert(w *Writer, stateDir fact.Path) error {
 
 // RemoveBootRevert takes away what InstallBootRevert made, when nothing waits
 // for a confirmation any more. What is not there is no error.
-func RemoveBootRevert(w *Writer, stateDir fact.Path) error {
+func RemoveBootRevert(w *Writer) error {
+	stateDir := fact.Path(w.State)
 	for _, p := range []fact.Path{revertWant, revertUnit, host.Join(stateDir, "demine")} {
 		st, err := w.Files.State(p)
 		if err == nil && !st.Missing {

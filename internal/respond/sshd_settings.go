@@ -91,7 +91,7 @@ func (m *Making) addSSHD(do string, f *judge.Finding, s *fact.Service, set fact.
 	}
 	return m.Add(Step{
 		Do: do, Phase: Harden, On: []fact.Ref{s.Ref}, Target: set.Origin.Path.String() + ":" + set.Name, Because: []string{f.ID},
-		Group: "sshd", Revert: m.Req.revert(), Back: i18n.M("back.sshd"),
+		Group: "sshd", Revert: m.Req.revert(), Lasting: true, Back: i18n.M("back.sshd"),
 	}, with)
 }
 

@@ -151,18 +151,20 @@ func TestBootRevert(t *testing.T) {
 			}
 		}
 		w := fileWriter()
-		state := fact.Path(dir)
-		if got := refusedAs(InstallBootRevert(w, state)); got != "refuse.sshd.no-boot-revert" {
+		w.State = dir
+		if got := refusedAs(InstallBootRevert(w)); got != "refuse.sshd.no-boot-revert" {
 			t.Errorf("without systemd: %s", got)
 		}
 		if err := errors.Join(os.MkdirAll("/run/systemd/system", 0o755), os.MkdirAll("/etc/systemd/system", 0o755)); err != nil {
 			t.Error(err)
 		}
-		if got := refusedAs(InstallBootRevert(w, "/run")); got != "refuse.revert.volatile" {
+		volatile := *w
+		volatile.State = "/run"
+		if got := refusedAs(InstallBootRevert(&volatile)); got != "refuse.revert.volatile" {
 			t.Errorf("with a state that a reboot empties: %s", got)
 		}
 		for range 2 {
-			if err := InstallBootRevert(w, state); err != nil {
+			if err := InstallBootRevert(w); err != nil {
 				t.Error(err)
 			}
 		}
@@ -183,7 +185,7 @@ func TestBootRevert(t *testing.T) {
 			t.Errorf("the copy: %v %v", i, err)
 		}
 		for range 2 {
-			if err := RemoveBootRevert(w, state); err != nil {
+			if err := RemoveBootRevert(w); err != nil {
 				t.Error(err)
 			}
 		}

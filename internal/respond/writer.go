@@ -18,6 +18,7 @@ type Writer struct {
 	Filter Filter
 	Units  Units
 	Vault  Vault
+	State  string // demine's own folder
 	Log    *slog.Logger
 }
 

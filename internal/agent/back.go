@@ -1,0 +1,235 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"demine/internal/respond"
+	"demine/internal/store"
+)
+
+// ErrNoRun: there is no run of that name, or none at all.
+var ErrNoRun = errors.New("no such run")
+
+// Runs implements API.
+func (a *Agent) Runs(context.Context) ([]respond.Run, error) {
+	st, err := a.open(false)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	names, err := st.Runs()
+	if err != nil {
+		return nil, err
+	}
+	var out []respond.Run
+	for _, name := range names {
+		r, err := a.run(st, name)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// Busy gives who is changing the host right now, or nil.
+func (a *Agent) Busy() *store.Holder {
+	st, err := a.open(false)
+	if err != nil {
+		return nil
+	}
+	defer st.Close()
+	h, busy := st.Holder()
+	if !busy {
+		return nil
+	}
+	return &h
+}
+
+// pick finds a run by name; an empty name is the last one that fits.
+func pick(rs []respond.Run, name string, fits func(respond.Run) bool) (respond.Run, error) {
+	for i := len(rs) - 1; i >= 0; i-- {
+		if rs[i].ID == name || name == "" && fits(rs[i]) {
+			return rs[i], nil
+		}
+	}
+	return respond.Run{}, ErrNoRun
+}
+
+// Undo implements API.
+func (a *Agent) Undo(ctx context.Context, name string, opt respond.UndoOptions, ev func(Event)) (respond.Run, []respond.Outcome, error) {
+	changed := func(r respond.Run) bool { return r.State != respond.RunUndone && r.State != respond.RunRolledBack }
+	var out []respond.Outcome
+	r, err := a.on(ctx, name, "undo", changed, func(w *respond.Writer, st *store.Store, r respond.Run, _ respond.Operator) (err error) {
+		out, err = respond.Undo(ctx, w, st, r, opt, func(p respond.Progress) { ev(Event{Kind: "step", Step: &p}) })
+		return err
+	})
+	return r, out, err
+}
+
+// Confirm implements API.
+func (a *Agent) Confirm(ctx context.Context, name string, ev func(Event)) (respond.Run, error) {
+	unconfirmed := func(r respond.Run) bool { return r.State == respond.RunUnconfirmed }
+	return a.on(ctx, name, "keep", unconfirmed, func(w *respond.Writer, st *store.Store, r respond.Run, by respond.Operator) error {
+		_, err := respond.Confirm(ctx, w, st, r, by, func(p respond.Progress) { ev(Event{Kind: "step", Step: &p}) })
+		return err
+	})
+}
+
+// on does something to one run under the lock, after what a crash left behind
+// was settled, and gives the run as it is then.
+func (a *Agent) on(ctx context.Context, name, kind string, fits func(respond.Run) bool,
+	do func(*respond.Writer, *store.Store, respond.Run, respond.Operator) error) (respond.Run, error) {
+	if id, err := a.h.Kernel.Identity(); err != nil || id.UID != 0 {
+		return respond.Run{}, errors.Join(err, ErrNotRoot)
+	}
+	st, err := a.open(false)
+	if err != nil {
+		return respond.Run{}, err
+	}
+	defer st.Close()
+	by := a.operator(ctx)
+	lock, err := st.Lock(holder(by, kind, a.h.Now()))
+	if err != nil {
+		return respond.Run{}, err
+	}
+	defer lock.Release()
+	if err := a.settle(ctx, st); err != nil {
+		return respond.Run{}, err
+	}
+	rs, err := a.Runs(ctx)
+	if err != nil {
+		return respond.Run{}, err
+	}
+	r, err := pick(rs, name, fits)
+	if err != nil {
+		return r, err
+	}
+	derr := do(a.writer(st), st, r, by)
+	r, err = a.run(st, r.ID)
+	if err == nil {
+		err = a.disarm(st)
+	}
+	return r, errors.Join(derr, err)
+}
+
+// settle resolves what crashes left behind, and undoes what is overdue. The
+// caller holds the lock.
+func (a *Agent) settle(ctx context.Context, st *store.Store) error {
+	names, err := st.Runs()
+	if err != nil {
+		return err
+	}
+	w := a.writer(st)
+	var errs []error
+	for _, name := range names {
+		r, err := a.run(st, name)
+		if err == nil {
+			r, err = respond.Settle(ctx, w, st, r)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("run %s: %w", name, err))
+			continue
+		}
+		if ids := r.Overdue(a.h.Now(), a.boot()); len(ids) > 0 {
+			_, err := respond.Undo(ctx, w, st, r, respond.UndoOptions{Steps: ids, Unconfirmed: true}, func(respond.Progress) {})
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// arm starts the process that waits for the confirmation of a run.
+func (a *Agent) arm(r respond.Run) error {
+	if len(r.Pending()) == 0 {
+		return nil
+	}
+	args := []string{"revert", r.ID}
+	if a.settings.State != "" {
+		args = append(args, "--state", a.settings.State)
+	}
+	return respond.Detach(args...)
+}
+
+// disarm takes the revert at boot away when nothing waits for a confirmation.
+func (a *Agent) disarm(st *store.Store) error {
+	names, err := st.Runs()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		r, err := a.run(st, name)
+		if err != nil || len(r.Pending()) > 0 {
+			return err
+		}
+	}
+	return respond.RemoveBootRevert(a.writer(st))
+}
+
+// Revert waits until the steps of a run must undo themselves, and undoes them
+// unless somebody confirmed it. It is what the detached process does; at boot
+// (name empty) it undoes all that is unconfirmed at once.
+func (a *Agent) Revert(ctx context.Context, name string) error {
+	for {
+		rs, err := a.Runs(ctx)
+		if err != nil {
+			return err
+		}
+		wait, any := nextRevert(rs, name, a.h.Now(), a.boot())
+		if !any {
+			return nil
+		}
+		if wait > 0 {
+			// Short waits: the clock may be set in between.
+			if err := a.h.Wait(ctx, min(wait, 5*time.Second)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := a.revertNow(ctx); err != nil && !errors.Is(err, store.ErrBusy) {
+			return err
+		} else if err != nil {
+			if err := a.h.Wait(ctx, time.Second); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (a *Agent) revertNow(ctx context.Context) error {
+	st, err := a.open(false)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	lock, err := st.Lock(store.Holder{PID: os.Getpid(), Kind: "revert", Since: a.h.Now()})
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return errors.Join(a.settle(ctx, st), a.disarm(st))
+}
+
+// nextRevert says how long until the first step must undo itself.
+func nextRevert(rs []respond.Run, name string, now time.Time, boot string) (time.Duration, bool) {
+	var first time.Duration
+	any := false
+	for _, r := range rs {
+		if name != "" && r.ID != name {
+			continue
+		}
+		if len(r.Overdue(now, boot)) > 0 {
+			return 0, true
+		}
+		for _, o := range r.Pending() {
+			if d := o.Until.Sub(now); !any || d < first {
+				first, any = d, true
+			}
+		}
+	}
+	return first, any
+}

@@ -1,0 +1,45 @@
+package respond
+
+// Carry adds to a plan what earlier runs of its kind meant to do and did not:
+// a step that failed, or was not begun. A plan is made of what runs now, and a
+// file that nothing runs any more would be forgotten. What such a step expects
+// stays: if the host has changed since, Survey leaves it.
+func Carry(p *Plan, runs []Run) {
+	for i := len(runs) - 1; i >= 0; i-- {
+		r := &runs[i]
+		if r.Plan.Kind != p.Kind || r.Plan.Boot != p.Boot {
+			continue
+		}
+		for _, s := range r.Plan.Steps {
+			if state := r.Outcome(s.ID).State; state != Skipped && state != Failed {
+				continue
+			}
+			if !planned(p.Steps, s) && !doneSince(runs[i+1:], s) {
+				s.ID, s.After = len(p.Steps)+1, nil
+				p.Steps = append(p.Steps, s)
+			}
+		}
+	}
+	p.Steps = ordered(p.Steps)
+}
+
+func planned(steps []Step, s Step) bool {
+	for i := range steps {
+		if steps[i].Do == s.Do && steps[i].Target == s.Target {
+			return true
+		}
+	}
+	return false
+}
+
+func doneSince(later []Run, s Step) bool {
+	for i := range later {
+		for _, t := range later[i].Plan.Steps {
+			state := later[i].Outcome(t.ID).State
+			if t.Do == s.Do && t.Target == s.Target && (state == Done || state == Undone || state == Nothing) {
+				return true
+			}
+		}
+	}
+	return false
+}
