@@ -102,7 +102,7 @@ func (a *Agent) machine() machine {
 // Clouds by a word in what the machine says of itself (SMBIOS types 0 to 3, as
 // cloud-init's ds-identify reads them).
 var clouds = []struct{ word, name string }{
-	{"alibaba", "Alibaba Cloud"}, {"tencent", "Tencent Cloud"}, {"huawei", "Huawei Cloud"}, {"amazon", "Amazon EC2"}, {"ec2", "Amazon EC2"},
+	{"alibaba", "Alibaba Cloud"}, {"tencent", "Tencent Cloud"}, {"huaweicloud", "Huawei Cloud"}, {"amazon", "Amazon EC2"}, {"ec2", "Amazon EC2"},
 	{"google", "Google Cloud"}, {"7783-7084-3265-9085-8269-3286-77", "Microsoft Azure"}, {"baidu", "Baidu AI Cloud"}, {"ucloud", "UCloud"},
 	{"volcengine", "Volcengine"}, {"bytedance", "Volcengine"}, {"jdcloud", "JD Cloud"}, {"ksyun", "Kingsoft Cloud"}, {"kingsoft", "Kingsoft Cloud"},
 	{"digitalocean", "DigitalOcean"}, {"hetzner", "Hetzner"}, {"vultr", "Vultr"}, {"oraclecloud", "Oracle Cloud"}, {"scaleway", "Scaleway"},

@@ -307,7 +307,7 @@ func TestClouds(t *testing.T) {
 	for said, want := range map[string]string{
 		"Alibaba Cloud | Alibaba Cloud ECS": "Alibaba Cloud", "Tencent Cloud | CVM": "Tencent Cloud", "Amazon EC2 | t3.large": "Amazon EC2",
 		"Xen | HVM domU | Xen | 4.11.amazon": "Amazon EC2", "Microsoft Corporation | Virtual Machine | 7783-7084-3265-9085-8269-3286-77": "Microsoft Azure",
-		"HUAWEI | Tecal RH2288 V3": "Huawei Cloud", "OpenStack Foundation | OpenStack Nova": "OpenStack", "Dell Inc. | PowerEdge R740": "", "": "",
+		"HUAWEI | Tecal RH2288 V3": "", "Huawei | OpenStack Nova | HUAWEICLOUD": "Huawei Cloud", "OpenStack Foundation | OpenStack Nova": "OpenStack", "Dell Inc. | PowerEdge R740": "", "": "",
 	} {
 		if got := cloudOf(said); got != want {
 			t.Errorf("%s: %q, want %q", said, got, want)
