@@ -33,7 +33,7 @@ type Indicator struct {
 // Indicators gives those of all incidents, sorted, each once. With the
 // snapshot in the Scan it finds more.
 func Indicators(s *Scan) []Indicator {
-	c := &collector{of: map[fact.Ref]bool{}, miners: map[fact.Ref]bool{}}
+	c := &collector{of: map[fact.Ref]bool{}, miners: map[fact.Ref]bool{}, found: []Indicator{}}
 	for i := range s.Incidents {
 		c.incident(&s.Incidents[i])
 	}

@@ -35,6 +35,9 @@ type Files interface {
 	// SetMeta gives a regular file the mode, owner, xattrs and flags of to, and
 	// its folder the folder's flags of to.
 	SetMeta(p fact.Path, was, to FileState) (FileState, error)
+	// SetOwner gives a regular file or folder another owner and mode. Its content
+	// may change meanwhile: that of a log does.
+	SetOwner(p fact.Path, was, to FileOwner) error
 	// MakeDir makes a folder whose parent is there. One that is there is ErrNothing.
 	MakeDir(p fact.Path, mode uint32, uid, gid int) error
 	// RemoveDir removes an empty folder. One that is not there is ErrNothing.

@@ -90,8 +90,12 @@ func (m *Making) findings(in *explain.Incident) []*judge.Finding {
 	return out
 }
 
-// planRemedies asks the actions that a finding names.
+// planRemedies asks the actions that a finding names. A rule on trial is
+// reported, never acted on.
 func (m *Making) planRemedies(f *judge.Finding, phases ...Phase) {
+	if f.Trial {
+		return
+	}
 	for _, name := range f.Remedy {
 		a := byName[name]
 		if a != nil && a.Plan != nil && slices.Contains(phases, a.Phase) {
@@ -146,17 +150,24 @@ func ordered(steps []Step) []Step {
 			whole[s.Target] = i
 		}
 	}
+	needless := func(i int) (int, bool) {
+		q, ok := whole[steps[i].Target]
+		return q, ok && q != i && steps[i].Phase == Remove
+	}
+	for i, s := range steps {
+		if q, ok := needless(i); ok {
+			steps[q].Because = union(steps[q].Because, s.Because)
+		}
+	}
 	var out []Step
 	for i, s := range steps {
-		if q, ok := whole[s.Target]; ok && q != i && s.Phase == Remove {
-			steps[q].Because = union(steps[q].Because, s.Because)
-			continue
+		if _, ok := needless(i); !ok {
+			out = append(out, s)
 		}
-		out = append(out, s)
 	}
 	slices.SortStableFunc(out, func(a, b Step) int { return a.Phase.rank() - b.Phase.rank() })
 	for i := range out {
-		out[i].ID = i + 1
+		out[i].ID, out[i].After = i+1, nil
 	}
 	for i := range out {
 		link(out, i)
@@ -170,7 +181,7 @@ func link(steps []Step, i int) {
 	for j := range i {
 		switch {
 		case steps[i].Group != "" && steps[j].Group == steps[i].Group,
-			steps[i].Phase == Remove && steps[j].Phase == Disarm:
+			(steps[i].Phase == Remove || steps[i].Phase == Repair) && steps[j].Phase == Disarm:
 			steps[i].After = append(steps[i].After, steps[j].ID)
 		}
 	}
