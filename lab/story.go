@@ -240,8 +240,17 @@ func (p *player) reboot(ctx context.Context) error {
 
 // redisRestart: Redis saves and is started again, and nothing comes back.
 func (p *player) redisRestart(ctx context.Context) error {
-	if _, err := p.h.sh(ctx, "redis-cli -p 6380 SAVE && systemctl restart redis-6380 && redis-cli -p 6380 SAVE"); err != nil {
+	if _, err := p.h.sh(ctx, "redis-cli -p 6380 SAVE && systemctl restart redis-6380"); err != nil {
 		return fmt.Errorf("restart Redis: %w", err)
+	}
+	if err := until(ctx, 20*time.Second, "Redis to save", func() error {
+		out, err := p.h.sh(ctx, "redis-cli -p 6380 SAVE")
+		if err == nil && !strings.Contains(out, "OK") {
+			err = fmt.Errorf("it says %q", out)
+		}
+		return err
+	}); err != nil {
+		return err
 	}
 	return p.verdict(ctx, "Redis restarted")
 }

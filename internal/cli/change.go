@@ -12,6 +12,7 @@ import (
 	"demine/internal/explain"
 	"demine/internal/fact"
 	"demine/internal/host"
+	"demine/internal/i18n"
 	"demine/internal/report"
 	"demine/internal/respond"
 	"demine/internal/store"
@@ -199,11 +200,11 @@ func (a *app) after(ctx context.Context, ag *agent.Agent, before *explain.Scan, 
 	if tick.IsZero() {
 		return nil
 	}
-	a.talk(a.c.Say("cli.awaiting", "until", tick.In(before.Taken.Location())))
+	a.talk(a.clock().Say("cli.awaiting", "until", tick))
 	back, err := ag.Await(ctx, tick, func(agent.Event) {})
 	switch {
 	case ctx.Err() != nil:
-		a.talk(a.c.Say("cli.await-stopped", "until", tick.In(before.Taken.Location())))
+		a.talk(a.clock().Say("cli.await-stopped", "until", tick))
 		return nil
 	case err != nil:
 		return err
@@ -212,9 +213,12 @@ func (a *app) after(ctx context.Context, ag *agent.Agent, before *explain.Scan, 
 		a.talk(a.c.Say("cli.came-back"))
 		return report.Text(a.out, back, a.options())
 	}
-	a.talk(a.c.Say("cli.stayed-away", "until", tick.In(before.Taken.Location())))
+	a.talk(a.clock().Say("cli.stayed-away", "until", tick))
 	return nil
 }
+
+// clock is the catalogue by the host's clock.
+func (a *app) clock() *i18n.Catalogue { return a.c.At(a.now()) }
 
 // stopped tells why nothing was done.
 func (a *app) stopped(ctx context.Context, err error) error {

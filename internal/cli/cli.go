@@ -85,7 +85,7 @@ func (a *app) fail(err error) int {
 	text := err.Error()
 	var m *failure
 	if errors.As(err, &m) {
-		text = a.c.Text(m.Message)
+		text = a.clock().Text(m.Message)
 	}
 	a.talk(a.c.Say("cli.error", "error", text))
 	var u *usage
