@@ -53,11 +53,11 @@ func (a *Agent) Evidence(ctx context.Context, w io.Writer, s *explain.Scan, e Ev
 	}
 	b := newBundle(w, e, a.h.Now())
 	b.json("custody.json", a.custody(s))
-	b.json("indicators.json", explain.Indicators(s))
 	b.json("scan.json", s)
 	a.keepRuns(b)
 	b.text("firewall.txt", filterText(s.Snapshot))
-	a.keepImplants(ctx, b, s)
+	sums := a.keepImplants(ctx, b, s)
+	b.json("indicators.json", append(explain.Indicators(s), sums...))
 	for _, t := range a.evidenceFiles(s) {
 		if b.err != nil || ctx.Err() != nil {
 			break

@@ -13,11 +13,11 @@ import (
 )
 
 // keepImplants takes what was planted: from its process, which shows what
-// runs even when its file was deleted or replaced, and from the disk.
-func (a *Agent) keepImplants(ctx context.Context, b *bundle, s *explain.Scan) {
+// runs even when its file was deleted or replaced, and from the disk. It gives
+// the sums of the programs.
+func (a *Agent) keepImplants(ctx context.Context, b *bundle, s *explain.Scan) (sums []explain.Indicator) {
 	held := map[string]bool{} // sums: of a family of processes one is enough
-	n := 0
-	take := func(t taken, still func() bool) {
+	take := func(kind string, t taken, still func() bool) {
 		if ctx.Err() != nil || b.err != nil {
 			return
 		}
@@ -40,23 +40,26 @@ func (a *Agent) keepImplants(ctx context.Context, b *bundle, s *explain.Scan) {
 			return
 		}
 		held[sum] = true
-		n++
-		b.file(fmt.Sprintf("implants/%02d-%.12s", n, sum), f, way{encode: true})
+		b.file(fmt.Sprintf("implants/%02d-%.12s", len(held), sum), f, way{encode: true})
+		if kind != fact.KindAutostart && kind != fact.KindKey && f.kept.Cut == "" {
+			sums = append(sums, explain.Indicator{Kind: explain.IndicatorSHA256, Value: sum, Origin: &fact.Origin{Path: t.path}})
+		}
 	}
 	for i := range s.Incidents {
 		for j := range s.Incidents[i].Implants {
 			im := &s.Incidents[i].Implants[j]
 			for _, ref := range append([]fact.Ref{im.Ref}, im.Members...) {
 				if pid := a.alive(ref); pid > 0 {
-					take(taken{path: fact.Path(fmt.Sprintf("/proc/%d/exe", pid)), most: mostImplant, held: true},
+					take(im.Kind, taken{path: fact.Path(fmt.Sprintf("/proc/%d/exe", pid)), most: mostImplant, held: true},
 						func() bool { return a.alive(ref) == pid })
 				}
 			}
 			for _, p := range implantFiles(im) {
-				take(taken{path: p, most: mostImplant}, func() bool { return true })
+				take(im.Kind, taken{path: p, most: mostImplant}, func() bool { return true })
 			}
 		}
 	}
+	return sums
 }
 
 // implantFiles are the files that an implant consists of.

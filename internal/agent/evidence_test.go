@@ -173,6 +173,9 @@ func TestEvidence(t *testing.T) {
 	if !exe.Encoded || exe.Original != sumOf(sleep) || bytes.Contains(files[exe.Name], []byte("\x7fELF")) {
 		t.Errorf("the deleted program: %+v", exe)
 	}
+	if !bytes.Contains(files["indicators.json"], []byte(exe.Original)) {
+		t.Errorf("its sum is no indicator: %s", files["indicators.json"])
+	}
 	if !bytes.Equal(encoded(files[exe.Name]), sleep) { // encoding twice is decoding
 		t.Error("the program does not decode")
 	}

@@ -19,7 +19,8 @@ const (
 	IndicatorAddress = "address" // who is connected to, or came from
 	IndicatorPool    = "pool"    // host:port in the arguments of a miner
 	IndicatorWallet  = "wallet"
-	IndicatorKey     = "key" // fingerprint
+	IndicatorKey     = "key"    // fingerprint
+	IndicatorSHA256  = "sha256" // of a program; only who holds the file knows it
 )
 
 // Indicator is one thing by which the same intruder can be recognised on other
