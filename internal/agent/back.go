@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"demine/internal/explain"
 	"demine/internal/respond"
 	"demine/internal/store"
 )
@@ -16,7 +17,7 @@ var ErrNoRun = errors.New("no such run")
 
 // Runs implements API.
 func (a *Agent) Runs(context.Context) ([]respond.Run, error) {
-	st, err := a.open(false)
+	st, err := store.Read(a.settings.State, store.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func (a *Agent) Runs(context.Context) ([]respond.Run, error) {
 
 // Busy gives who is changing the host right now, or nil.
 func (a *Agent) Busy() *store.Holder {
-	st, err := a.open(false)
+	st, err := store.Read(a.settings.State, store.Options{})
 	if err != nil {
 		return nil
 	}
@@ -48,6 +49,28 @@ func (a *Agent) Busy() *store.Holder {
 		return nil
 	}
 	return &h
+}
+
+// Remember keeps a look that something is done about: a later one finds
+// nothing any more, and a report tells of both.
+func (a *Agent) Remember(s *explain.Scan) error {
+	st, err := a.open(false)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	return st.SaveScan(s)
+}
+
+// Remembered is the last look that something was done about; store.ErrNone
+// when there is none.
+func (a *Agent) Remembered() (*explain.Scan, error) {
+	st, err := store.Read(a.settings.State, store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	return st.LastScan()
 }
 
 // pick finds a run by name; an empty name is the last one that fits.

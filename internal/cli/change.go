@@ -157,6 +157,11 @@ func (a *app) consent() (bool, error) {
 }
 
 func (a *app) apply(ctx context.Context, ag *agent.Agent, p respond.Plan, before *explain.Scan, f *changeFlags) error {
+	if before != nil && len(before.Incidents) > 0 && p.Kind != respond.KindContain {
+		if err := ag.Remember(before); err != nil {
+			a.log.Warn("keep the look for reports", "error", err)
+		}
+	}
 	run, err := ag.Apply(ctx, p, a.steps())
 	if run.ID == "" {
 		return a.stopped(ctx, err)

@@ -65,7 +65,7 @@ func (a *app) flags(b *strings.Builder, head string, set *pflag.FlagSet) {
 var placeholders = map[string]string{
 	"lang": "LANG", "color": "WHEN", "log-level": "LEVEL", "fail-on": "CLASS", "from": "FILE", "state": "DIR",
 	"keep": "ADDR", "incident": "ID", "finding": "ID", "revert": "TIME", "redis-bind": "ADDR", "redis-port": "PORT",
-	"client-config": "FILE", "host": "NAME",
+	"client-config": "FILE", "host": "NAME", "output": "FILE", "max-mb": "MB", "format": "WORD",
 }
 
 func padded(s string, n int) string { return s + strings.Repeat(" ", max(1, n-len(s))) }
