@@ -26,12 +26,10 @@ generate: ## files that are made from others
 lab: build ## throwaway infected hosts, examined with the built binary (root)
 	go test -tags lab -count=1 -timeout 40m ./lab/...
 
-demo: build ## the incident, seen and explained, on a throwaway host (root)
+demo: build ## the incident from the outage to the open shop, on a throwaway host (root); 8 min
 	@./demine-lab down demo 2>/dev/null || true
 	./demine-lab up seed --name demo
-	./demine-lab cp demo demine /root/demine
-	./demine-lab exec demo -- /root/demine || test $$? = 3  # 3: mining was found
-	./demine-lab exec demo -- /root/demine explain || test $$? = 3  # 3: mining was found
+	./demine-lab story demo
 	./demine-lab down demo
 
 bench: build ## against the physical limit; results in docs/results

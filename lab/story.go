@@ -50,15 +50,21 @@ func (h *Host) login(ctx context.Context, argv ...string) (Result, error) {
 	return h.Outside(ctx, sshArgs(OperatorV4, "owner", append([]string{"root@" + HostV4}, argv...)...)...)
 }
 
-// demine runs it over ssh and wants one of the exit statuses.
+// demine runs it over ssh, tells what it says and wants one of the exit
+// statuses.
 func (p *player) demine(ctx context.Context, args string, exits ...int) (Result, error) {
 	p.tell("$ demine " + args)
+	r, err := p.quietly(ctx, args, exits...)
+	p.s.Said[args] = r.Stdout
+	p.tell(r.Stderr + r.Stdout)
+	return r, err
+}
+
+func (p *player) quietly(ctx context.Context, args string, exits ...int) (Result, error) {
 	r, err := p.h.login(ctx, "/root/demine "+args)
 	if err != nil {
 		return r, err
 	}
-	p.s.Said[args] = r.Stdout
-	p.tell(r.Stdout + r.Stderr)
 	for _, e := range exits {
 		if r.Exit == e {
 			return r, nil
@@ -133,7 +139,10 @@ func (p *player) outage(ctx context.Context) (err error) {
 }
 
 func (p *player) contain(ctx context.Context) error {
-	r, err := p.demine(ctx, "contain --json", 0)
+	if _, err := p.demine(ctx, "contain", 0); err != nil {
+		return err
+	}
+	r, err := p.quietly(ctx, "show --json", 0)
 	if err != nil {
 		return err
 	}
@@ -193,7 +202,7 @@ func (p *player) clean(ctx context.Context) error {
 
 // verdict wants a look to find no attack any more.
 func (p *player) verdict(ctx context.Context, when string) error {
-	r, err := p.demine(ctx, "--json", 0, 3, 4)
+	r, err := p.quietly(ctx, "--json", 0, 3, 4)
 	if err != nil {
 		return err
 	}
@@ -205,6 +214,7 @@ func (p *player) verdict(ctx context.Context, when string) error {
 		return err
 	}
 	p.s.Verdicts[when] = s.Verdict
+	p.tell("a look, " + when + ": " + s.Verdict)
 	for _, f := range s.Findings {
 		if f.Class == "attack" {
 			return fmt.Errorf("%s, a look still finds %s (%s)", when, f.Rule, f.Subject)

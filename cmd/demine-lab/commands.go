@@ -22,7 +22,7 @@ type command struct {
 var commands map[string]command
 
 // order is that of the help text.
-var order = []string{"up", "exec", "cp", "firewall", "reboot", "state", "diff", "knock", "hold", "held", "waits", "facts", "list", "down"}
+var order = []string{"up", "exec", "cp", "firewall", "reboot", "state", "diff", "knock", "hold", "held", "waits", "story", "facts", "list", "down"}
 
 func init() {
 	commands = map[string]command{
@@ -37,6 +37,7 @@ func init() {
 		"hold":     {"NAME --from ADDR --to ADDR:PORT", "open a connection to Redis from outside, keep it, and print its name", hold},
 		"held":     {"NAME CONNECTION [--close]", "say PING over a connection that is held; status 1 if there is no PONG", held},
 		"waits":    {"NAME [--last DURATION]", "how long customers have waited", waits},
+		"story":    {"NAME [--demine FILE]", "play the incident to its end on a host of scenario seed: look, contain, clean, harden, reboot", story},
 		"facts":    {"NAME", "print what was really done to the host, as JSON", facts},
 		"list":     {"", "list the hosts", list},
 		"down":     {"NAME | --all", "end a host and delete it", down},

@@ -95,13 +95,11 @@ func (a *Agent) fresh(p respond.Plan) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case id.UID != 0:
+	if id.UID != 0 {
 		return ErrNotRoot
-	case id.Name != p.Host, a.boot() != p.Boot, a.h.Now().Sub(p.Made) > respond.MaxAge:
-		return respond.ErrStale
 	}
-	return nil
+	id.Boot = a.boot()
+	return p.Stale(a.h.Now(), id)
 }
 
 // boot is the id of this boot of the kernel.
