@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"demine/internal/explain"
@@ -121,9 +122,8 @@ func (a *Agent) on(ctx context.Context, name, kind string, fits func(respond.Run
 		return respond.Run{}, err
 	}
 	defer lock.Release()
-	if err := a.settle(ctx, st); err != nil {
-		return respond.Run{}, err
-	}
+	outliveTerminal()
+	a.settled(ctx, st)
 	rs, err := a.Runs(ctx)
 	if err != nil {
 		return respond.Run{}, err
@@ -138,6 +138,14 @@ func (a *Agent) on(ctx context.Context, name, kind string, fits func(respond.Run
 		err = a.disarm(st)
 	}
 	return r, errors.Join(derr, err)
+}
+
+// settled is settle for a command that does something else then: trouble with
+// an old run must not stand in its way.
+func (a *Agent) settled(ctx context.Context, st *store.Store) {
+	if err := a.settle(ctx, st); err != nil {
+		a.log.Warn("what an earlier run left", "error", err)
+	}
 }
 
 // settle resolves what crashes left behind, and undoes what is overdue. The
@@ -166,12 +174,14 @@ func (a *Agent) settle(ctx context.Context, st *store.Store) error {
 	return errors.Join(errs...)
 }
 
-// arm starts the process that waits for the confirmation of a run.
-func (a *Agent) arm(r respond.Run) error {
-	if len(r.Pending()) == 0 {
+// arm starts the process that waits for the confirmation of a run. It is there
+// before the first step is done: a demine that is cut off leaves nothing that
+// would not revert.
+func (a *Agent) arm(run string, p respond.Plan) error {
+	if !slices.ContainsFunc(p.Steps, func(s respond.Step) bool { return s.Revert > 0 && !s.OnConfirm }) {
 		return nil
 	}
-	args := []string{"revert", r.ID}
+	args := []string{"revert", run}
 	if a.settings.State != "" {
 		args = append(args, "--state", a.settings.State)
 	}
@@ -203,7 +213,12 @@ func (a *Agent) Revert(ctx context.Context, name string) error {
 			return err
 		}
 		wait, any := nextRevert(rs, name, a.h.Now(), a.boot())
-		if !any {
+		switch {
+		case any:
+		case atWork(rs, name) && a.Busy() != nil:
+			wait = time.Second
+		case atWork(rs, name): // cut off: to be settled
+		default:
 			return nil
 		}
 		if wait > 0 {
@@ -235,6 +250,11 @@ func (a *Agent) revertNow(ctx context.Context) error {
 	}
 	defer lock.Release()
 	return errors.Join(a.settle(ctx, st), a.disarm(st))
+}
+
+// atWork: the run has not ended, as far as its journal tells.
+func atWork(rs []respond.Run, name string) bool {
+	return slices.ContainsFunc(rs, func(r respond.Run) bool { return (name == "" || r.ID == name) && r.State == respond.RunRunning })
 }
 
 // nextRevert says how long until the first step must undo itself.

@@ -59,10 +59,8 @@ func (a *Agent) Apply(ctx context.Context, p respond.Plan, ev func(Event)) (resp
 	if err := a.fresh(p); err != nil {
 		return respond.Run{}, err
 	}
-	if err := respond.Check(ctx, a.h, &p); err != nil {
-		return respond.Run{}, err
-	}
-	st, err := a.open(p.Kind == respond.KindContain)
+	contain := p.Kind == respond.KindContain
+	st, err := a.open(contain)
 	if err != nil {
 		return respond.Run{}, err
 	}
@@ -73,21 +71,29 @@ func (a *Agent) Apply(ctx context.Context, p respond.Plan, ev func(Event)) (resp
 		return respond.Run{}, err
 	}
 	defer lock.Release()
-	// A terminal that goes away must not cut a change in two.
-	signal.Ignore(unix.SIGHUP)
+	outliveTerminal()
 	defer a.raise()()
+	if !contain { // that must not wait for anything
+		a.settled(ctx, st)
+	}
+	if err := respond.Check(ctx, a.h, &p); err != nil {
+		return respond.Run{}, err
+	}
 	run, err := st.Begin(p, by)
 	if err != nil {
 		return respond.Run{}, fmt.Errorf("journal: %w", err)
 	}
 	_ = lock.Tell(run, p.Kind) // who looks at the lock sees it a moment later
+	if err := a.arm(run, p); err != nil {
+		return respond.Run{}, errors.Join(err, st.Append(run, respond.Record{Kind: respond.RecEnd, At: a.h.Now()}))
+	}
 	_, err = respond.Apply(ctx, a.writer(st), st, run, p, func(pr respond.Progress) { ev(Event{Kind: "step", Step: &pr}) })
 	r, rerr := a.run(st, run)
-	if rerr == nil {
-		rerr = a.arm(r)
-	}
 	return r, errors.Join(err, rerr)
 }
+
+// outliveTerminal: a login that ends must not cut a change in two.
+func outliveTerminal() { signal.Ignore(unix.SIGHUP) }
 
 // fresh refuses a plan of another host or boot, and one that is too old.
 func (a *Agent) fresh(p respond.Plan) error {

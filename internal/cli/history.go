@@ -5,6 +5,7 @@ import (
 
 	"demine/internal/report"
 	"demine/internal/respond"
+	"demine/internal/store"
 )
 
 func (a *app) historyCommand() *cobra.Command {
@@ -102,4 +103,12 @@ func (a *app) statusCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// atIt: at a console, or with sudo that hides it, nobody knows from where.
+func atIt(h *store.Holder) string {
+	if h.Peer == "" {
+		return "cli.at-it.here"
+	}
+	return "cli.at-it"
 }

@@ -1,27 +1,35 @@
 package respond
 
 // Carry adds to a plan what earlier runs of its kind meant to do and did not:
-// a step that failed, or was not begun. A plan is made of what runs now, and a
-// file that nothing runs any more would be forgotten. What such a step expects
-// stays: if the host has changed since, Survey leaves it.
+// a step that failed, was not begun, or was cut off. A plan is made of what runs
+// now, and a file that nothing runs any more would be forgotten. What such a
+// step expects stays: if the host has changed since, Survey leaves it.
 func Carry(p *Plan, runs []Run) {
 	for i := len(runs) - 1; i >= 0; i-- {
 		r := &runs[i]
-		if r.Plan.Kind != p.Kind || r.Plan.Boot != p.Boot {
+		if r.Plan.Kind != p.Kind {
 			continue
 		}
 		for _, s := range r.Plan.Steps {
-			if state := r.Outcome(s.ID).State; state != Skipped && state != Failed {
+			if !outlives(s) && r.Plan.Boot != p.Boot {
+				continue
+			}
+			if state := r.Outcome(s.ID).State; state != Skipped && state != Failed && state != Intended {
 				continue
 			}
 			if !planned(p.Steps, s) && !doneSince(runs[i+1:], s) {
-				s.ID, s.After = len(p.Steps)+1, nil
 				p.Steps = append(p.Steps, s)
 			}
 		}
 	}
+	for i := range p.Steps {
+		p.Steps[i].After = nil // numbers of another order
+	}
 	p.Steps = ordered(p.Steps)
 }
+
+// outlives: what the step is about is there after a reboot too.
+func outlives(s Step) bool { return s.Phase == Remove || s.Phase == Repair }
 
 func planned(steps []Step, s Step) bool {
 	for i := range steps {
