@@ -20,6 +20,7 @@ var All = []*Action{
 	firewallCloseSaved,
 	sshdRootLogin,
 	sshdKeysCommand,
+	sshdDefault,
 }
 
 // byName finds an action; tests of the engine put their own here.

@@ -21,6 +21,34 @@ var sshdKeysCommand = editing[sshdSetting]{
 	path: sshdSetting.file, find: findSetting, then: reloadSSHD, done: sshdSetting.done,
 }.action()
 
+// sshdDefault makes a line that weakens sshd a comment: what its package ships
+// takes its place.
+var sshdDefault = editing[sshdSetting]{
+	name: "sshd.default", phase: Harden, plan: planSSHDDefault, shared: true,
+	path: sshdSetting.file, find: findSetting, then: reloadSSHD, done: sshdSetting.done,
+}.action()
+
+// weakens are settings of which every package ships another value.
+var weakens = map[string]string{
+	"permitemptypasswords": "yes", "strictmodes": "no", "permituserenvironment": "yes",
+	"hostbasedauthentication": "yes", "ignorerhosts": "no",
+}
+
+func planSSHDDefault(m *Making, f *judge.Finding) {
+	s := m.sshdOf(f)
+	if s == nil {
+		return
+	}
+	for _, set := range s.Settings {
+		if weak, ok := weakens[set.Name]; !ok || set.Value != weak || set.From != "file" {
+			continue
+		}
+		st := m.addSSHD("sshd.default", f, s, set, "")
+		st.What = i18n.M("step.sshd.default", "path", set.Origin.Path.String(), "line", set.Origin.Line, "name", set.Name, "value", set.Value)
+		st.Breaks = []i18n.Message{i18n.M("breaks.sshd.default." + set.Name)}
+	}
+}
+
 func (w sshdSetting) done([]lineEdit) i18n.Message {
 	return i18n.M("done.sshd", "name", w.Name, "path", w.File.String(), "line", w.Line)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -233,5 +234,33 @@ Uid:	0	0	0	0
 		if p := Make(scanOf(t, text), Request{Kind: KindHarden}); len(p.Steps) != 0 || !strings.Contains(strings.Join(leftOf(p), " "), name) {
 			t.Errorf("%s: %v %v", name, stepsOf(p), leftOf(p))
 		}
+	}
+}
+
+// Lines that weaken sshd become comments; the package's own values stay.
+func TestPlanSSHDDefault(t *testing.T) {
+	p := Make(scanOf(t, `
+-- /etc/ssh/sshd_config --
+PermitRootLogin no
+PermitEmptyPasswords yes
+PermitUserEnvironment no
+StrictModes no
+-- /proc/1/stat --
+1 (systemd) S 0 1 1 0 -1 4194560 0 0 0 0 100 100 0 0 20 0 1 0 10 170000000 3000
+-- /proc/1/status --
+Uid:	0	0	0	0
+`), Request{Kind: KindHarden})
+	var got []string
+	for _, s := range p.Steps {
+		with, err := decode[sshdSetting](s.With)
+		ok(t, err)
+		if s.Do != "sshd.default" || !s.Lasting || s.Revert != 300 || with.To != "" {
+			t.Errorf("%+v", s)
+		}
+		got = append(got, with.Name+" "+with.From)
+	}
+	slices.Sort(got)
+	if d := cmp.Diff([]string{"permitemptypasswords yes", "strictmodes no"}, got); d != "" {
+		t.Error(d)
 	}
 }
