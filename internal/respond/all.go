@@ -21,6 +21,10 @@ var All = []*Action{
 	sshdRootLogin,
 	sshdKeysCommand,
 	sshdDefault,
+	redisSave,
+	redisProtectConfigs,
+	redisUser,
+	redisRestart,
 }
 
 // byName finds an action; tests of the engine put their own here.

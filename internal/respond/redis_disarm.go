@@ -24,6 +24,7 @@ var redisDisarm = define(spec[redisDisarmWith, redisDisarmSeen, redisDisarmUndo]
 type redisDisarmWith struct {
 	Server redisServer  `json:"server"`
 	Plants []redisPlant `json:"plants,omitempty"`
+	Maybe  bool         `json:"maybe,omitempty"` // nothing accuses it but that it is a Redis
 }
 
 // redisDisarmSeen is what the server is set to, what it will be set to, and the
@@ -73,12 +74,20 @@ var redisPlanting = map[string]string{"rdbcompression": "yes", "stop-writes-on-b
 
 func (l *liveRedis) lookDisarm(h *host.Host, with redisDisarmWith) (redisDisarmSeen, error) {
 	var seen redisDisarmSeen
-	if err := l.isReplica(); err != nil {
-		return seen, err
-	}
 	now, err := l.configs("save", "dir", "dbfilename", "rdbcompression", "stop-writes-on-bgsave-error")
 	if err != nil {
 		return seen, err
+	}
+	replica := l.isReplica()
+	if with.Maybe && !autostartFolder.MatchString(now["dir"]) {
+		// A replica has its master's keys; what else it has, its master sends again.
+		keys, err := l.planted(with.Plants)
+		if err != nil || len(keys) == 0 || replica != nil {
+			return seen, errors.Join(err, ErrNothing)
+		}
+	}
+	if replica != nil {
+		return seen, replica
 	}
 	if seen.Dir, seen.File, err = l.truth.home(now["dir"], now["dbfilename"]); err != nil {
 		return seen, err

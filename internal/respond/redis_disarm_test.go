@@ -41,7 +41,7 @@ func seized(t *testing.T, lines ...string) (*ownRedis, string) {
 }
 
 func disarmOf(r *ownRedis) redisDisarmWith {
-	return redisDisarmWith{r.server(), []redisPlant{{Key: "backup1", Lines: []string{plantedLine}}, {Key: "backup9", Lines: []string{plantedLine}}}}
+	return redisDisarmWith{r.server(), []redisPlant{{Key: "backup1", Lines: []string{plantedLine}}, {Key: "backup9", Lines: []string{plantedLine}}}, false}
 }
 
 func minus(m map[string]string, names ...string) map[string]string {
@@ -56,8 +56,8 @@ func minus(m map[string]string, names ...string) map[string]string {
 // and nothing of the owner's is lost; with the implant asked for, undo is the
 // identity.
 func TestRedisDisarm(t *testing.T) {
-	for _, lines := range [][]string{nil, {"requirepass sesame-open-77"}, {"appendonly yes"}, {"rdbcompression no"}} {
-		t.Run(strings.Join(lines, " "), func(t *testing.T) {
+	for n, lines := range [][]string{nil, {"requirepass sesame-open-77"}, {"appendonly yes"}, {"rdbcompression no"}} {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			pass := ""
 			if len(lines) > 0 {
 				pass, _ = strings.CutPrefix(lines[0], "requirepass ")
@@ -198,6 +198,22 @@ func TestRedisDisarmSparesTheOwners(t *testing.T) {
 	}
 }
 
+// A server that only could have written the file is left alone, unless it has
+// the key.
+func TestRedisDisarmMaybe(t *testing.T) {
+	r := startRedis(t)
+	with := disarmOf(r)
+	with.Maybe = true
+	if err := stepOf(t, redisWriter(), redisDisarm, with).look(); !errors.Is(err, ErrNothing) {
+		t.Error(err)
+	}
+	r.say("SET", "backup1", "\n\n"+plantedLine+"\n\n") // dir was set back
+	stepOf(t, redisWriter(), redisDisarm, with).done()
+	if r.config("dir") != r.dir || len(sortedKeys(r.image(), "key ")) != 0 {
+		t.Errorf("left: %v", sortedKeys(r.image(), "key "))
+	}
+}
+
 // An undo is right wherever Do was cut off.
 func TestRedisDisarmCutOff(t *testing.T) {
 	r, _ := seized(t)
@@ -230,6 +246,11 @@ func TestRedisDisarmRefuses(t *testing.T) {
 		master := startRedis(t)
 		r := startRedis(t, "replicaof 127.0.0.1 "+strconv.Itoa(master.port))
 		refused(t, stepOf(t, redisWriter(), redisDisarm, disarmOf(r)).look(), "refuse.redis-replica")
+		maybe := disarmOf(r) // nothing stands against cleaning up because of it
+		maybe.Maybe = true
+		if err := stepOf(t, redisWriter(), redisDisarm, maybe).look(); !errors.Is(err, ErrNothing) {
+			t.Errorf("a replica that nothing accuses: %v", err)
+		}
 	})
 	t.Run("unknown folder", func(t *testing.T) {
 		r, _ := seized(t)

@@ -30,8 +30,15 @@ func planRedisDisarm(m *Making, f *judge.Finding) {
 			What:   i18n.M("step.redis-disarm", "listener", server.name(), "pid", server.PID, "dir", dir, "n", len(plants)),
 			Breaks: []i18n.Message{i18n.M("breaks.redis-disarm")},
 			Back:   i18n.M("back.redis-disarm"),
-		}, redisDisarmWith{server, plants})
+		}, redisDisarmWith{server, plants, !redisAccused(m, s.Ref)})
 	}
+}
+
+// redisAccused reports whether a finding says of a server itself that it was turned.
+func redisAccused(m *Making, service fact.Ref) bool {
+	return slices.ContainsFunc(m.Scan.Findings, func(f judge.Finding) bool {
+		return f.Subject == service && slices.Contains(f.Remedy, "redis.disarm")
+	})
 }
 
 // redisBehind gives the services that a finding's subject leads to.
