@@ -28,7 +28,7 @@ func planRedisProtect(m *Making, f *judge.Finding) {
 	}
 	m.Add(Step{
 		Do: "redis.protect-configs", Phase: Harden, On: []fact.Ref{s.Ref}, Target: server.name(), Because: []string{f.ID}, Group: server.group(),
-		What:   i18n.M("step.redis-protect", "listener", server.name(), "path", file),
+		What:   i18n.M("step.redis-protect", "port", server.Port, "path", file),
 		Breaks: []i18n.Message{i18n.M("breaks.redis-protect")},
 	}, redisLine{server, file, "enable-protected-configs", "no"})
 }
@@ -59,7 +59,7 @@ func planRedisUser(m *Making, f *judge.Finding) {
 	with := redisUserWith{Server: server, User: redisAccounts[i], DropIn: fact.Path("/etc/systemd/system/" + server.Unit + ".d/50-demine.conf")}
 	m.Add(Step{
 		Do: "redis.user", Phase: Harden, On: []fact.Ref{s.Ref}, Target: server.name(), Because: []string{f.ID}, Group: server.group(),
-		What:   i18n.M("step.redis-user", "listener", server.name(), "user", with.User, "path", with.DropIn),
+		What:   i18n.M("step.redis-user", "port", server.Port, "user", with.User, "path", with.DropIn),
 		Breaks: []i18n.Message{i18n.M("breaks.redis-user", "user", with.User)},
 	}, with)
 }
@@ -81,7 +81,7 @@ func restartable(m *Making, s *fact.Service, f *judge.Finding) (redisServer, boo
 	}
 	m.Add(Step{
 		Do: "redis.save", Phase: Harden, On: []fact.Ref{s.Ref}, Target: server.name(), Because: []string{f.ID}, Group: server.group(),
-		What: i18n.M("step.redis-save", "listener", server.name()),
+		What: i18n.M("step.redis-save", "port", server.Port),
 	}, redisSaveWith{Server: server})
 	return server, true
 }
