@@ -20,7 +20,8 @@ const (
 )
 
 // revertText is the unit's file; the program's path is quoted as
-// systemd.service(5) wants it.
+// systemd.service(5) wants it. sshd waits for it, so it must end: without a
+// time a oneshot has none.
 const revertText = `# Made by demine for the time until a change is confirmed; it goes by itself.
 [Unit]
 Description=Undo changes of demine that nobody confirmed before the reboot
@@ -29,6 +30,7 @@ Before=ssh.service sshd.service ssh.socket sshd.socket
 
 [Service]
 Type=oneshot
+TimeoutStartSec=120
 ExecStart=%[2]s revert --boot
 
 [Install]

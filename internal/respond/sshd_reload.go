@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"demine/internal/fact"
+	"demine/internal/host"
 )
 
 // sshDaemon is a listening sshd. The zero one does not run.
@@ -22,25 +23,52 @@ type sshDaemon struct {
 	Exe   fact.Path `json:"exe,omitempty"`
 	Unit  string    `json:"unit,omitempty"`
 	Ports []int     `json:"ports,omitempty"`
+	Boot  string    `json:"boot,omitempty"` // in which it was seen
 }
 
 // reloadSSHD has sshd read its configuration anew and sees that it answers.
-// SIGHUP keeps all sessions: sshd starts itself anew under the same pid. Only
-// one that has ended, because somebody's configuration is wrong, is started.
+// SIGHUP keeps all sessions: sshd starts itself anew under the same pid.
 func reloadSSHD(ctx context.Context, w *Writer, s sshdSetting) error {
 	d := s.Daemon
 	if d.PID == 0 {
 		return nil
 	}
-	p := Proc{PID: d.PID, Start: d.Start}
-	err := w.Proc.Signal(p, unix.SIGHUP)
+	runs := true
+	err := w.Proc.Signal(Proc{PID: d.PID, Start: d.Start}, unix.SIGHUP)
 	if errors.Is(err, ErrGone) && d.Unit != "" {
-		err = w.Units.Start(ctx, d.Unit)
+		runs, err = d.reloadUnit(ctx, w)
 	}
 	if err != nil {
 		return fmt.Errorf("reload sshd: %w", err)
 	}
+	if !runs {
+		return nil
+	}
 	return d.answers(ctx, w)
+}
+
+// reloadUnit is for an sshd that has ended: another one in its place is
+// reloaded; where there is none, because somebody's configuration is wrong, it
+// is started. At the next boot there is none yet: it reads the file when it
+// starts, and only starts when demine has reverted, so that to wait for it
+// would keep it away.
+func (d sshDaemon) reloadUnit(ctx context.Context, w *Writer) (runs bool, err error) {
+	state, err := w.Units.Show(ctx, d.Unit, "ActiveState")
+	switch {
+	case err != nil:
+		return false, err
+	case state == "active" || state == "reloading" || state == "activating":
+		return true, w.Units.Reload(ctx, d.Unit)
+	case d.Boot != "" && d.Boot != bootOf(w.Host):
+		return false, nil
+	}
+	return true, w.Units.Start(ctx, d.Unit)
+}
+
+// bootOf is the id of this boot of the kernel, random(4).
+func bootOf(h *host.Host) string {
+	b, _, _ := h.Files.ReadFile("/proc/sys/kernel/random/boot_id", 64)
+	return strings.TrimSpace(string(b))
 }
 
 // Time that sshd has to answer again, and between two questions.

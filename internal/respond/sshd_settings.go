@@ -115,7 +115,7 @@ func (m *Making) sshdOf(f *judge.Finding) *fact.Service {
 func (m *Making) addSSHD(do string, f *judge.Finding, s *fact.Service, set fact.Setting, to string) *Step {
 	with := sshdSetting{Config: s.Config, File: set.Origin.Path, Line: set.Origin.Line, Name: set.Name, From: set.Value, To: to}
 	if p := m.X.Process(s.Process); p != nil {
-		with.Daemon = sshDaemon{PID: p.PID, Start: p.StartTicks, Exe: p.Exe, Unit: p.Unit, Ports: s.Ports}
+		with.Daemon = sshDaemon{PID: p.PID, Start: p.StartTicks, Exe: p.Exe, Unit: p.Unit, Ports: s.Ports, Boot: m.X.S.Host.Boot}
 	}
 	return m.Add(Step{
 		Do: do, Phase: Harden, On: []fact.Ref{s.Ref}, Target: set.Origin.Path.String() + ":" + set.Name, Because: []string{f.ID},

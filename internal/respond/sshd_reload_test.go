@@ -1,0 +1,61 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// oneUnit is a unit in a state; it says what was asked for.
+type oneUnit struct {
+	noUnits
+	state string
+	asked *[]string
+}
+
+func (u oneUnit) Show(context.Context, string, string) (string, error) { return u.state, nil }
+func (u oneUnit) Start(context.Context, string) error {
+	*u.asked = append(*u.asked, "start")
+	return errors.New("asked")
+}
+func (u oneUnit) Reload(context.Context, string) error {
+	*u.asked = append(*u.asked, "reload")
+	return errors.New("asked")
+}
+
+type goneProcesses struct{}
+
+func (goneProcesses) Signal(Proc, unix.Signal) error { return ErrGone }
+
+// An sshd that has ended is started; one in its place is reloaded; at the next
+// boot, where sshd waits until demine has reverted, nothing waits for it.
+func TestReloadOfAnother(t *testing.T) {
+	w := fileWriter()
+	w.Proc = goneProcesses{}
+	now := bootOf(w.Host)
+	if now == "" {
+		t.Fatal("this boot has no id")
+	}
+	for _, c := range []struct {
+		state, boot string
+		want        []string
+	}{
+		{"active", now, []string{"reload"}},
+		{"active", "another", []string{"reload"}},
+		{"failed", now, []string{"start"}},
+		{"inactive", now, []string{"start"}},
+		{"inactive", "another", nil},
+		{"failed", "another", nil},
+	} {
+		var asked []string
+		w.Units = oneUnit{state: c.state, asked: &asked}
+		err := reloadSSHD(t.Context(), w, sshdSetting{Daemon: sshDaemon{PID: 2, Start: 1, Unit: "ssh.service", Boot: c.boot}})
+		if diff := cmp.Diff(c.want, asked); diff != "" || (err == nil) != slices.Equal(asked, nil) {
+			t.Errorf("%s, boot %s: %v %s", c.state, c.boot, err, diff)
+		}
+	}
+}
