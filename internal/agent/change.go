@@ -47,8 +47,10 @@ func (a *Agent) Plan(ctx context.Context, r respond.Request, ev func(Event)) (re
 // snapshot.
 func (a *Agent) PlanOf(ctx context.Context, s *explain.Scan, r respond.Request) (respond.Plan, error) {
 	p := respond.Make(s, r)
-	if runs, err := a.Runs(ctx); err == nil {
-		respond.Carry(&p, runs)
+	if len(r.Incidents)+len(r.Findings) == 0 { // else only what was asked for
+		if runs, err := a.Runs(ctx); err == nil {
+			respond.Carry(&p, runs)
+		}
 	}
 	err := respond.Survey(ctx, a.h, &p)
 	return p, err

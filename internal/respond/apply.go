@@ -24,9 +24,9 @@ type Progress struct {
 }
 
 // Survey looks at what every step of a plan depends on and puts it into
-// Expect. A step that has nothing to do is taken out. One that a guard refuses
-// or that cannot be looked at goes to Left, with those that depend on it. It
-// changes nothing.
+// Expect. A step that has nothing to do is taken out. One that a guard refuses,
+// that cannot be looked at, or that expects something else already (see Carry)
+// goes to Left, with those that depend on it. It changes nothing.
 func Survey(ctx context.Context, h *host.Host, p *Plan) error {
 	left := map[int]bool{}
 	for i := range p.Steps {
@@ -48,6 +48,9 @@ func Survey(ctx context.Context, h *host.Host, p *Plan) error {
 		case err != nil:
 			left[s.ID] = true
 			p.Left = append(p.Left, i18n.M("left.cannot-look", "what", s.What, "error", err.Error()))
+		case len(s.Expect) > 0 && !same(s.Expect, e):
+			left[s.ID] = true
+			p.Left = append(p.Left, i18n.M("left.changed", "what", s.What))
 		}
 		s.Expect = e
 	}

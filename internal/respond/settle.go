@@ -21,6 +21,9 @@ func Settle(ctx context.Context, w *Writer, j Journal, r Run) (Run, error) {
 		if o.State != Intended || s == nil {
 			continue
 		}
+		if err := ctx.Err(); err != nil {
+			return r, err // a look that is cut short tells nothing of the step
+		}
 		n := resolve(ctx, w, s)
 		n.Step, n.At = s.ID, w.Host.Now()
 		if err := settled(j, &r, n); err != nil {
