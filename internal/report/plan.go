@@ -91,6 +91,9 @@ func (p *printer) stepNotes(plan *respond.Plan, s *respond.Step, indent string) 
 	for _, m := range s.Breaks {
 		p.hangPainted(indent+p.say("plan.breaks"), yellow, p.text(m), 0)
 	}
+	for _, m := range s.Notes {
+		p.hangPainted(indent+p.say("plan.note"), dim, p.text(m), 0)
+	}
 	if undo := p.undoWay(s); undo != "" {
 		p.hangPainted(indent+p.say("plan.undo"), dim, undo, 0)
 	}

@@ -55,8 +55,28 @@ func Survey(ctx context.Context, h *host.Host, p *Plan) error {
 		s.Expect = e
 	}
 	p.leave(left)
-	p.Steps = slices.DeleteFunc(p.Steps, func(s Step) bool { return s.ID == 0 || left[s.ID] })
+	p.Steps = renumber(slices.DeleteFunc(p.Steps, func(s Step) bool { return s.ID == 0 || left[s.ID] }))
 	return nil
+}
+
+// renumber counts the steps that are left from one.
+func renumber(steps []Step) []Step {
+	id := map[int]int{}
+	for i := range steps {
+		id[steps[i].ID] = i + 1
+	}
+	for i := range steps {
+		s := &steps[i]
+		s.ID = i + 1
+		var after []int
+		for _, a := range s.After {
+			if n := id[a]; n != 0 {
+				after = append(after, n)
+			}
+		}
+		s.After = after
+	}
+	return steps
 }
 
 // leave adds to those that are left what depends on them or belongs to them,

@@ -102,8 +102,8 @@ func planShut(m *Making, in *explain.Incident, e *relate.Exposure) {
 		Do: "door.shut", Phase: Door, Keeps: KeepsDoor, Target: fmt.Sprintf("%s/%d", e.Proto, e.Port),
 		On: listenersOf(m.X, e), Because: becauseOf(m, in, e),
 		What:   i18n.M("door.what", "proto", e.Proto, "port", e.Port, "service", e.Service, "keep", who),
-		Breaks: doorBreaks(c, keep, bad, e.Port),
-		Back:   i18n.M("door.back"),
+		Breaks: doorBreaks(c, keep, bad, e.Port), Notes: doorNotes(c, e.Port),
+		Back: i18n.M("door.back"),
 	}, doorWith{Shut{Proto: e.Proto, Port: e.Port, Keep: keep}.normal()})
 }
 
@@ -143,8 +143,14 @@ func doorBreaks(c clients, keep []netip.Prefix, bad []netip.Addr, port int) []i1
 			out = append(out, i18n.M("door.breaks.cut", "addr", p.addr.String(), "n", p.n))
 		}
 	}
+	return append(out, i18n.M("door.breaks.others", "port", port))
+}
+
+// doorNotes: who goes on, and what is not seen.
+func doorNotes(c clients, port int) []i18n.Message {
+	var out []i18n.Message
 	if len(c.local) > 0 {
 		out = append(out, i18n.M("door.breaks.local", "names", c.local))
 	}
-	return append(out, i18n.M("door.breaks.others", "port", port), i18n.M("door.breaks.cloud", "port", port))
+	return append(out, i18n.M("door.breaks.cloud", "port", port))
 }

@@ -80,7 +80,7 @@ func TestSurvey(t *testing.T) {
 		step(t, 6, writes{Cells: []string{"f"}, Value: "6"}, after(7)),
 		step(t, 7, writes{Cells: []string{"g"}, Value: "7"}),
 	)
-	if len(p.Steps) != 1 || p.Steps[0].ID != 6 {
+	if len(p.Steps) != 1 || p.Steps[0].Target != "6" || p.Steps[0].ID != 1 || len(p.Steps[0].After) != 0 {
 		t.Errorf("steps %+v", p.Steps)
 	}
 	var left []string

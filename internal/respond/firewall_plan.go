@@ -106,13 +106,13 @@ func planRule(m *Making, e *relate.Exposure, o opening, all []opening, because [
 		Do: "firewall.close", Phase: Harden, Keeps: KeepsDoor, Revert: m.Req.revert(), Target: o.at.target(),
 		On: []fact.Ref{e.Ref}, Because: because,
 		What:   i18n.M("firewall.close.what", "rule", o.at.Text, "port", e.Port, "backend", o.at.Backend, "family", o.at.Family, "chain", o.at.Chain),
-		Breaks: closeBreaks(m, e, o, len(all)),
-		Back:   i18n.M("firewall.close.back", "n", o.at.N, "chain", o.at.Chain),
+		Breaks: closeBreaks(m, e, o), Notes: closeNotes(m, e, len(all)),
+		Back: i18n.M("firewall.close.back", "n", o.at.N, "chain", o.at.Chain),
 	}, closeWith{Rule: o.at, Proto: e.Proto, Port: e.Port})
 }
 
-// closeBreaks names who comes in by a rule now; n rules open the port.
-func closeBreaks(m *Making, e *relate.Exposure, o opening, n int) []i18n.Message {
+// closeBreaks names who comes in by a rule now.
+func closeBreaks(m *Making, e *relate.Exposure, o opening) []i18n.Message {
 	var out []i18n.Message
 	c := clientsOf(m.X, e)
 	var names []string
@@ -127,7 +127,14 @@ func closeBreaks(m *Making, e *relate.Exposure, o opening, n int) []i18n.Message
 	} else {
 		out = append(out, i18n.M("firewall.breaks.nobody", "port", e.Port))
 	}
-	if len(c.local) > 0 {
+	return out
+}
+
+// closeNotes: who goes on, what else opens the port (n rules do), and what is
+// not seen.
+func closeNotes(m *Making, e *relate.Exposure, n int) []i18n.Message {
+	var out []i18n.Message
+	if c := clientsOf(m.X, e); len(c.local) > 0 {
 		out = append(out, i18n.M("firewall.breaks.local", "names", c.local))
 	}
 	if n > 1 {

@@ -128,12 +128,12 @@ func TestPlanDoor(t *testing.T) {
 		}
 	}
 	var told []string
-	for _, b := range door[0].Breaks {
+	for _, b := range append(slices.Clone(door[0].Breaks), door[0].Notes...) {
 		a, _ := b.Args["addr"].(string)
 		told = append(told, strings.TrimSpace(b.ID+" "+a))
 	}
 	want := []string{"door.breaks.kept 10.0.0.5", "door.breaks.kept fd00::5", "door.breaks.cut 203.0.113.7", "door.breaks.intruder 198.51.100.66",
-		"door.breaks.intruder 192.168.7.7", "door.breaks.intruder 203.0.113.80", "door.breaks.intruder 100.64.3.3", "door.breaks.local", "door.breaks.others", "door.breaks.cloud"}
+		"door.breaks.intruder 192.168.7.7", "door.breaks.intruder 203.0.113.80", "door.breaks.intruder 100.64.3.3", "door.breaks.others", "door.breaks.local", "door.breaks.cloud"}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("breaks (-want +got):\n%s", diff)
 	}

@@ -64,7 +64,8 @@ func planKeys(m *Making, f *judge.Finding) {
 	if k.RDB != nil {
 		s.What.ID = "step.key.rebuild"
 	}
-	s.Breaks = m.keysThatStay(with)
+	s.Breaks = []i18n.Message{i18n.M("breaks.key", "account", with.Account)}
+	s.Notes = m.keysThatStay(with)
 }
 
 // isForeign: provenance speaks against the key, surely enough. A key that the
@@ -93,7 +94,7 @@ func (m *Making) inConfirmed(finding string) bool {
 
 // keysThatStay says of each when and whence it was last used.
 func (m *Making) keysThatStay(w foreignKeys) []i18n.Message {
-	out := []i18n.Message{i18n.M("breaks.key", "account", w.Account)}
+	var out []i18n.Message
 	for i := range m.X.S.Key {
 		k := &m.X.S.Key[i]
 		if k.Origin.Path != w.Path || slices.Contains(w.Keys, k.Fingerprint) {

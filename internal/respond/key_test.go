@@ -205,7 +205,7 @@ func TestPlanKeys(t *testing.T) {
 		if d := cmp.Diff(foreignKeys{Path: "/root/.ssh/authorized_keys", Account: "root", Keys: []string{foreignKey}, Only: true}, with); d != "" {
 			t.Error(d)
 		}
-		last := p.Steps[0].Breaks[len(p.Steps[0].Breaks)-1]
+		last := p.Steps[0].Notes[len(p.Steps[0].Notes)-1]
 		if last.ID != "breaks.key.stays" || last.Args["key"] != ownersKey || last.Args["from"] != "203.0.113.9" {
 			t.Errorf("what stays: %+v", last)
 		}

@@ -27,9 +27,9 @@ func planRedisDisarm(m *Making, f *judge.Finding) {
 		}
 		m.Add(Step{
 			Do: "redis.disarm", Phase: Disarm, On: []fact.Ref{s.Ref}, Target: server.name(), Because: []string{f.ID}, Keeps: KeepsImplant,
-			What:   i18n.M("step.redis-disarm", "port", server.Port, "pid", server.PID, "dir", dir, "n", len(plants)),
-			Breaks: []i18n.Message{i18n.M("breaks.redis-disarm")},
-			Back:   i18n.M("back.redis-disarm"),
+			What:  i18n.M("step.redis-disarm", "port", server.Port, "pid", server.PID, "dir", dir, "n", len(plants)),
+			Notes: []i18n.Message{i18n.M("breaks.redis-disarm")},
+			Back:  i18n.M("back.redis-disarm"),
 		}, redisDisarmWith{server, plants, !redisAccused(m, s.Ref)})
 	}
 }

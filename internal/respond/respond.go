@@ -69,6 +69,7 @@ type Step struct {
 
 	What   i18n.Message   `json:"what"`             // what is changed
 	Breaks []i18n.Message `json:"breaks,omitempty"` // what it may break, who depends on it
+	Notes  []i18n.Message `json:"notes,omitempty"`  // what else one should know before it is done
 	Back   i18n.Message   `json:"back,omitzero"`    // how it is undone, where that needs saying
 }
 
