@@ -16,7 +16,8 @@ import (
 // ErrNoRun: there is no run of that name, or none at all.
 var ErrNoRun = errors.New("no such run")
 
-// Runs implements API.
+// Runs implements API. A journal that is damaged is told up to the damage: it
+// must not stand in the way of the other runs, one of which may have to revert.
 func (a *Agent) Runs(context.Context) ([]respond.Run, error) {
 	st, err := store.Read(a.settings.State, store.Options{})
 	if err != nil {
@@ -31,9 +32,11 @@ func (a *Agent) Runs(context.Context) ([]respond.Run, error) {
 	for _, name := range names {
 		r, err := a.run(st, name)
 		if err != nil {
-			return out, err
+			a.log.Warn("read the journal", "run", name, "error", err)
 		}
-		out = append(out, r)
+		if r.ID != "" {
+			out = append(out, r)
+		}
 	}
 	return out, nil
 }
@@ -203,39 +206,58 @@ func (a *Agent) disarm(st *store.Store) error {
 	return respond.RemoveBootRevert(a.writer(st))
 }
 
+// Times between two attempts to revert what could not be reverted.
+const (
+	firstAgain = time.Second
+	lastAgain  = 5 * time.Minute
+)
+
 // Revert waits until the steps of a run must undo themselves, and undoes them
-// unless somebody confirmed it. It is what the detached process does; at boot
-// (name empty) it undoes all that is unconfirmed at once.
+// unless somebody confirmed it. It is what the detached process does: nobody
+// else would, so that it tries again until it is done. At boot (name empty) it
+// undoes all that is unconfirmed at once, and tries once: sshd waits for it.
 func (a *Agent) Revert(ctx context.Context, name string) error {
+	again := firstAgain
 	for {
-		rs, err := a.Runs(ctx)
-		if err != nil {
-			return err
-		}
-		wait, any := nextRevert(rs, name, a.h.Now(), a.boot())
+		wait, err := a.revertDue(ctx, name)
 		switch {
-		case any:
-		case atWork(rs, name) && a.Busy() != nil:
-			wait = time.Second
-		case atWork(rs, name): // cut off: to be settled
-		default:
+		case err != nil && name == "":
+			return err
+		case err != nil:
+			a.log.Warn("revert", "run", name, "error", err, "again", again)
+			wait, again = again, min(2*again, lastAgain)
+		case wait == 0:
 			return nil
 		}
-		if wait > 0 {
-			// Short waits: the clock may be set in between.
-			if err := a.h.Wait(ctx, min(wait, 5*time.Second)); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := a.revertNow(ctx); err != nil && !errors.Is(err, store.ErrBusy) {
+		// Short waits: the clock may be set in between.
+		if err := a.h.Wait(ctx, wait); err != nil {
 			return err
-		} else if err != nil {
-			if err := a.h.Wait(ctx, time.Second); err != nil {
-				return err
-			}
 		}
 	}
+}
+
+// revertDue undoes what must undo itself now, and says how long to wait before
+// it is asked again; 0: there is nothing more to do.
+func (a *Agent) revertDue(ctx context.Context, name string) (time.Duration, error) {
+	rs, err := a.Runs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	wait, any := nextRevert(rs, name, a.h.Now(), a.boot())
+	switch {
+	case any && wait > 0:
+		return min(wait, 5*time.Second), nil
+	case any:
+	case atWork(rs, name) && a.Busy() != nil:
+		return time.Second, nil
+	case atWork(rs, name): // cut off: to be settled
+	default:
+		return 0, nil
+	}
+	if err := a.revertNow(ctx); err != nil && !errors.Is(err, store.ErrBusy) {
+		return 0, err
+	}
+	return time.Second, nil
 }
 
 func (a *Agent) revertNow(ctx context.Context) error {

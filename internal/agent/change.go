@@ -139,12 +139,14 @@ func (a *Agent) writer(st *store.Store) *respond.Writer {
 	return respond.Live(a.h, st, st.Dir(), a.log)
 }
 
+// run gives a run as its journal tells it; of one that is damaged, with the
+// error, what stands before the damage.
 func (a *Agent) run(st *store.Store, id string) (respond.Run, error) {
 	rs, err := st.Records(id)
-	if err != nil {
+	if len(rs) == 0 {
 		return respond.Run{}, err
 	}
-	return respond.Fold(id, rs), nil
+	return respond.Fold(id, rs), err
 }
 
 // operator is who runs demine, as the kernel tells it.
