@@ -46,7 +46,10 @@ func (s redisServer) process(h *host.Host) error {
 		return Refuse("refuse.redis-program", "pid", s.PID)
 	}
 	theirs, err1 := h.Files.Readlink(procPath(s.PID, "ns/net"))
-	ours, err2 := h.Files.Readlink("/proc/self/ns/net")
+	ours, err2 := h.Files.Readlink("/proc/thread-self/ns/net")
+	if host.Gone(err2) { // before Linux 3.17
+		ours, err2 = h.Files.Readlink("/proc/self/ns/net")
+	}
 	if err1 != nil || err2 != nil || theirs != ours {
 		return Refuse("refuse.redis-namespace", "pid", s.PID)
 	}
