@@ -228,11 +228,19 @@ func (a *app) clock() *i18n.Catalogue { return a.c.At(a.now()) }
 // stopped tells why nothing was done.
 func (a *app) stopped(ctx context.Context, err error) error {
 	var refusal *respond.Refusal
+	var changed *respond.Changed
 	var busy *store.Busy
 	switch {
 	case ctx.Err() != nil:
 		a.code = exitInterrupted
 		return failed("cli.interrupted-unchanged")
+	case errors.Is(err, respond.ErrStale), errors.Is(err, respond.ErrDrifted):
+		a.talk(a.c.Say("cli.error", "error", a.c.Say("cli.stale")))
+		if errors.As(err, &changed) {
+			a.talk(a.c.Text(changed.Message))
+		}
+		a.exit(exitStale)
+		return nil
 	case errors.Is(err, agent.ErrNotRoot):
 		return failed("cli.not-root")
 	case errors.As(err, &busy):
@@ -241,10 +249,6 @@ func (a *app) stopped(ctx context.Context, err error) error {
 		return failed("cli.no-run")
 	case errors.As(err, &refusal):
 		return &failure{refusal.Message}
-	case errors.Is(err, respond.ErrStale), errors.Is(err, respond.ErrDrifted):
-		a.talk(a.c.Say("cli.error", "error", a.c.Say("cli.stale")))
-		a.exit(exitStale)
-		return nil
 	}
 	return err
 }

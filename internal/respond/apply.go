@@ -102,17 +102,17 @@ func (p *Plan) leave(left map[int]bool) {
 	}
 }
 
-// Stale reports, as ErrStale, that a plan is not for this host as it runs now:
+// Stale reports, as ErrStale in a *Changed, that a plan is not for this host as it runs now:
 // too old, of another host or of another boot.
 func (p *Plan) Stale(now time.Time, h fact.HostInfo) error {
 	age := now.Sub(p.Made)
 	switch {
 	case p.Host != h.Name:
-		return fmt.Errorf("%w: it is for host %q", ErrStale, p.Host)
+		return changed(ErrStale, "stale.host", "host", p.Host)
 	case p.Boot != h.Boot:
-		return fmt.Errorf("%w: the host was started anew", ErrStale)
+		return changed(ErrStale, "stale.boot")
 	case age > MaxAge, age < -MaxAge:
-		return fmt.Errorf("%w: it was made at %s", ErrStale, p.Made.Format(time.RFC3339))
+		return changed(ErrStale, "stale.age", "made", p.Made)
 	}
 	return nil
 }
