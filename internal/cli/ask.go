@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -17,7 +18,9 @@ func (a *app) ask(id string, pairs ...any) string {
 	return strings.ToLower(strings.TrimSpace(line))
 }
 
-// key reads one key of the terminal, without its echo.
+// key reads one key of the terminal, without its echo. What was typed before is
+// no answer: the next command of an operator who did not wait may begin with
+// any letter.
 func (a *app) key() byte {
 	f, ok := a.in.(*os.File)
 	if !ok {
@@ -28,6 +31,7 @@ func (a *app) key() byte {
 		return 0
 	}
 	defer func() { _ = term.Restore(int(f.Fd()), was) }()
+	_ = unix.IoctlSetInt(int(f.Fd()), unix.TCFLSH, unix.TCIFLUSH)
 	var b [1]byte
 	_, _ = f.Read(b[:])
 	return b[0]

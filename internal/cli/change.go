@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -130,17 +132,31 @@ func (a *app) propose(ctx context.Context, ag *agent.Agent, p respond.Plan, s *e
 		}
 	}
 	if f.dryRun || len(p.Steps) == 0 {
+		if contain && !f.dryRun && kept(&p) {
+			a.exit(exitFailed)
+		}
 		if f.json {
 			return report.PlanJSON(a.out, &p)
 		}
 		return nil
 	}
 	if !contain && !f.yes {
+		if f.json {
+			return misused("--json --yes", "cli.no-consent-json")
+		}
 		if agreed, err := a.consent(); err != nil || !agreed {
 			return err
 		}
 	}
 	return a.apply(ctx, ag, p, s, f)
+}
+
+// kept: a guard or the host itself kept contain from something. Nobody sees its
+// plan before, so its exit status tells.
+func kept(p *respond.Plan) bool {
+	return slices.ContainsFunc(p.Left, func(m i18n.Message) bool {
+		return strings.HasPrefix(m.ID, "refuse.") || m.ID == "left.cannot-look" || m.ID == "left.with"
+	})
 }
 
 // consent asks once, for the whole plan.
@@ -167,6 +183,9 @@ func (a *app) apply(ctx context.Context, ag *agent.Agent, p respond.Plan, before
 		return a.stopped(ctx, err)
 	}
 	a.exit(exitOfRun(ctx, err))
+	if err == nil && p.Kind == respond.KindContain && kept(&p) {
+		a.exit(exitPartly)
+	}
 	if f.json {
 		return errors.Join(unknownError(err), report.RunJSON(a.out, &run))
 	}
@@ -197,6 +216,9 @@ func (a *app) after(ctx context.Context, ag *agent.Agent, before *explain.Scan, 
 	now, err := ag.Look(ctx, agent.Want{}, func(agent.Event) {})
 	if err != nil {
 		return a.stopped(ctx, err)
+	}
+	if a.code == exitNothing && now.Verdict == explain.Mining {
+		a.exit(exitFound)
 	}
 	if err := report.Remains(a.out, before, now, a.options()); err != nil || noWait || before == nil {
 		return err

@@ -81,7 +81,7 @@ func (a *app) statusCommand() *cobra.Command {
 				return err
 			}
 			if h := ag.Busy(); h != nil {
-				a.talk(a.clock().Say("cli.at-it", "kind", h.Kind, "pid", h.PID, "peer", h.Peer, "since", h.Since))
+				a.talk(a.clock().Say(atIt(h), "kind", h.Kind, "pid", h.PID, "peer", h.Peer, "since", h.Since))
 			}
 			var open []respond.Run
 			for _, r := range rs {

@@ -405,6 +405,19 @@ func TestRunCommands(t *testing.T) {
 	}
 }
 
+// contain shows no plan before: its run says what was not touched. The others'
+// plan was shown.
+func TestRunLeft(t *testing.T) {
+	for kind, want := range map[string]bool{respond.KindContain: true, respond.KindClean: false} {
+		r := runs()["done"]
+		r.Plan.Kind, r.Plan.Left = kind, []i18n.Message{i18n.M("refuse.server", "name", "java", "pid", 812)}
+		var b bytes.Buffer
+		if err := Run(&b, &r, options(i18n.English)); err != nil || strings.Contains(b.String(), "java") != want {
+			t.Errorf("%s: %v\n%s", kind, err, b.String())
+		}
+	}
+}
+
 // Without a clock times are said to be those of UTC; past its time a step that
 // waits to undo itself is overdue.
 func TestRunClock(t *testing.T) {

@@ -165,6 +165,10 @@ func (p *printer) untouched(plan *respond.Plan) {
 	case len(left) > 0:
 		p.heading(p.say("plan.left"))
 	}
+	p.leftOut(left)
+}
+
+func (p *printer) leftOut(left []string) {
 	for i, s := range left {
 		if i == mostLeft {
 			p.bullet("+", p.say("list.more", "n", len(left)-i), 1)

@@ -15,6 +15,10 @@ func Run(w io.Writer, r *respond.Run, o Options) error {
 	p := newChangePrinter(o)
 	p.runHead(r)
 	p.runSteps(r)
+	if left := p.different(r.Plan.Left); r.Plan.Kind == respond.KindContain && len(left) > 0 { // nobody has seen its plan
+		p.heading(p.say("plan.left"))
+		p.leftOut(left)
+	}
 	p.runCan(r)
 	return p.flush(w)
 }

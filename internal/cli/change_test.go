@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"demine/internal/i18n"
+	"demine/internal/respond"
+)
+
+// proposer is an app that may be shown plans, but has no host to change.
+func proposer() (*app, *bytes.Buffer) {
+	var out bytes.Buffer
+	return &app{c: i18n.Load(i18n.English), log: slog.New(slog.DiscardHandler), world: world{
+		in: strings.NewReader("y\n"), out: &out, err: io.Discard, env: func(string) string { return "" }, now: time.Now,
+		terminal: func(any) bool { return true }, width: func(any) int { return 80 },
+	}}, &out
+}
+
+// Nobody agrees to what is not shown.
+func TestJSONAsksNobody(t *testing.T) {
+	a, out := proposer()
+	p := respond.Plan{Kind: respond.KindClean, Steps: []respond.Step{{ID: 1, Do: "file.quarantine"}}}
+	var u *usage
+	if err := a.propose(t.Context(), nil, p, nil, &changeFlags{json: true}); !errors.As(err, &u) || out.Len() > 0 {
+		t.Errorf("error %v, stdout %q", err, out)
+	}
+}
+
+// contain asks nobody and shows no plan: what a guard kept it from is told all
+// the same, and the exit status is not that of success.
+func TestContainKeptFromIt(t *testing.T) {
+	refusal := i18n.M("refuse.server", "name", "java", "pid", 812)
+	for _, c := range []struct {
+		left []i18n.Message
+		code int
+	}{{nil, exitNothing}, {[]i18n.Message{i18n.M("left.not-confirmed", "incident", "I1")}, exitNothing}, {[]i18n.Message{refusal}, exitFailed}} {
+		a, out := proposer()
+		p := respond.Plan{Kind: respond.KindContain, Left: c.left}
+		if err := a.propose(t.Context(), nil, p, nil, &changeFlags{}); err != nil || a.code != c.code {
+			t.Errorf("%v: exit %d, error %v", c.left, a.code, err)
+		}
+		if c.code != exitNothing && !strings.Contains(out.String(), "java") {
+			t.Errorf("it is not said: %s", out)
+		}
+	}
+}
