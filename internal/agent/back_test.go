@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"demine/internal/fact"
 	"demine/internal/respond"
 	"demine/internal/store"
 )
@@ -53,5 +54,19 @@ func TestRunsWithDamage(t *testing.T) {
 	}
 	if wait, any := nextRevert(rs, "R2", now, ""); !any || wait != time.Minute {
 		t.Errorf("R2 reverts in %s, %v", wait, any)
+	}
+}
+
+// A tmux that was there before the run proves no login; a console needs no proof.
+func TestOperatorInMultiplexer(t *testing.T) {
+	a, _, _ := infected(t)
+	for comm, want := range map[string]string{"tmux: server": "process:b/7", "screen": "process:b/7", "login": ""} {
+		snap := &fact.Snapshot{Host: fact.HostInfo{Self: 9}, Process: []fact.Process{
+			{Ref: "process:b/7", PID: 7, PPID: 1, Comm: comm, StartTicks: 70}, {Ref: "process:b/8", PID: 8, PPID: 7, Comm: "bash", StartTicks: 80},
+			{Ref: "process:b/9", PID: 9, PPID: 8, Comm: "demine", StartTicks: 90},
+		}}
+		if by := a.operatorOf(snap); by.Session != want || by.Peer != "" {
+			t.Errorf("%s: %+v", comm, by)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -163,14 +164,33 @@ func (a *Agent) operator(ctx context.Context) respond.Operator {
 
 func (a *Agent) operatorOf(snap *fact.Snapshot) respond.Operator {
 	by := respond.Operator{UID: snap.Host.UID, PID: snap.Host.Self, Version: a.settings.Version}
-	me := relate.New(snap).Me()
+	x := relate.New(snap)
+	me := x.Me()
 	if me.SSHD != nil {
 		by.Session, by.Since = string(me.SSHD.Ref), me.SSHD.Started
+	} else if p := multiplexer(x); p != nil {
+		by.Session, by.Since = string(p.Ref), p.Started
 	}
 	if me.Peer != nil {
 		by.Peer = me.Peer.Peer.Unmap().String()
 	}
 	return by
+}
+
+// multiplexer is a terminal multiplexer that demine runs in, or nil. It goes on
+// when a login ends, so that being in it proves no login, and it is no console.
+func multiplexer(x *relate.Index) *fact.Process {
+	self := x.PID(x.S.Host.Self)
+	if self == nil {
+		return nil
+	}
+	for _, p := range x.Ancestors(self) {
+		switch strings.ToLower(p.Comm) {
+		case "screen", "tmux", "tmux: server", "zellij", "dtach", "abduco":
+			return p
+		}
+	}
+	return nil
 }
 
 func holder(by respond.Operator, kind string, now time.Time) store.Holder {

@@ -52,10 +52,10 @@ func newLogin(r Run, by Operator) error {
 	switch {
 	case by.Session == "":
 		return nil
-	case by.Peer == "":
-		return Refuse("refuse.loopback-login", "run", r.ID)
 	case by.Session == r.By.Session, by.Since.Before(r.Began):
 		return Refuse("refuse.same-login", "run", r.ID)
+	case by.Peer == "":
+		return Refuse("refuse.loopback-login", "run", r.ID)
 	}
 	return nil
 }
