@@ -24,6 +24,9 @@ var All = []*Action{
 	redisSave,
 	redisProtectConfigs,
 	redisUser,
+	redisRequirepass,
+	redisBind,
+	redisPort,
 	redisRestart,
 }
 

@@ -23,9 +23,19 @@ var redisProtectConfigs = editing[redisLine]{
 	name: "redis.protect-configs", phase: Harden, plan: planRedisProtect, shared: true,
 	path: func(w redisLine) fact.Path { return w.File },
 	find: findRedisLine,
-	done: func(w redisLine, _ []lineEdit) i18n.Message {
-		return i18n.M("outcome.redis-line", "name", w.Name, "to", w.To, "path", w.File)
-	},
+	done: redisLineDone,
+}.action()
+
+func redisLineDone(w redisLine, _ []lineEdit) i18n.Message {
+	return i18n.M("outcome.redis-line", "name", w.Name, "to", w.To, "path", w.File)
+}
+
+// redisBind lets it listen on some addresses only.
+var redisBind = editing[redisLine]{
+	name: "redis.bind", phase: Harden, shared: true,
+	path: func(w redisLine) fact.Path { return w.File },
+	find: findRedisLine,
+	done: redisLineDone,
 }.action()
 
 // findRedisLine gives the edit of the directive's last line in the file, the

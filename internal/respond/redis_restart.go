@@ -248,20 +248,23 @@ func redisStartOf(h *host.Host, pid int) (uint64, error) {
 	return st.Start, err
 }
 
-// uidOf gives the user that a process runs as, in effect.
-func uidOf(h *host.Host, pid int) (int, error) {
+// uidOf gives the user that a process runs as, in effect; gidOf its group.
+func uidOf(h *host.Host, pid int) (int, error) { return statusID(h, pid, "Uid:") }
+func gidOf(h *host.Host, pid int) (int, error) { return statusID(h, pid, "Gid:") }
+
+func statusID(h *host.Host, pid int, key string) (int, error) {
 	b, _, err := h.Files.ReadFile(procPath(pid, "status"), 16<<10)
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(b)) {
-		if ids, ok := strings.CutPrefix(line, "Uid:"); ok {
+		if ids, ok := strings.CutPrefix(line, key); ok {
 			if f := strings.Fields(ids); len(f) == 4 {
 				return strconv.Atoi(f[1])
 			}
 		}
 	}
-	return 0, fmt.Errorf("process %d: no Uid", pid)
+	return 0, fmt.Errorf("process %d: no %s", pid, key)
 }
 
 // dataIn gives the files of the data that are there, as they are now.

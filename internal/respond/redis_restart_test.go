@@ -279,6 +279,45 @@ func testHarden(t *testing.T, h *hardening) {
 	}
 }
 
+// All of it at once: own user, password, another port, one restart.
+func TestRedisHardenAll(t *testing.T) {
+	h := harden(t)
+	h.r.say("SAVE")
+	r, env := h.r, filepath.Join(filepath.Dir(h.r.conf), "shop.env")
+	old := r.port
+	must(t, os.WriteFile(env, []byte("URL=redis://127.0.0.1:"+strconv.Itoa(old)+"\n"), 0o640))
+	before, files, text := r.image(), h.tree(), read(t, env)
+	last, err := decode[redisRestartWith](h.steps[3].step.With)
+	must(t, err)
+	last.Port = freePort(t)
+	clients := []fact.Path{fact.Path(env)}
+	h.steps = append(h.steps[:3],
+		stepOf(t, h.w, redisRequirepass, redisPasswordWith{last.Server, fact.Path(r.conf), clients, last.UID, last.GID}),
+		stepOf(t, h.w, redisPort, redisPortWith{last.Server, fact.Path(r.conf), last.Port, clients}),
+		stepOf(t, h.w, redisBind, redisLine{last.Server, fact.Path(r.conf), "bind", "127.0.0.1 -::1"}),
+		stepOf(t, h.w, redisRestart, last))
+	if err := h.apply(); err != nil {
+		t.Fatalf("%v\n%s", err, read(t, filepath.Join(filepath.Dir(r.conf), "redis.log")))
+	}
+	_, rest, _ := strings.Cut(read(t, env), "redis://:")
+	r.password, rest, _ = strings.Cut(rest, "@")
+	if rest != "127.0.0.1:"+strconv.Itoa(last.Port)+"\n" || h.uid() == 0 || h.units.restarts != 1 {
+		t.Errorf("%q, user %d, %d restarts", rest, h.uid(), h.units.restarts)
+	}
+	r.port = last.Port
+	if d := cmp.Diff(sortedKeys(before, "key "), sortedKeys(r.image(), "key ")); d != "" {
+		t.Error(d)
+	}
+	must(t, h.undo())
+	r.port, r.password = old, ""
+	if d := cmp.Diff(before, r.image()); d != "" {
+		t.Errorf("(-before +after):\n%s", d)
+	}
+	if d := cmp.Diff(files, h.tree()); d != "" || read(t, env) != text {
+		t.Errorf("files (-before +after):\n%s", d)
+	}
+}
+
 // A server that does not come up, or comes up without its data, is put back as
 // it was and started again.
 func TestRedisHardenFails(t *testing.T) {
