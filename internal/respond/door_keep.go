@@ -78,9 +78,10 @@ func private(a netip.Addr) bool {
 }
 
 // keptSources are who keeps the way in: a cloud's machinery, the clients of
-// inside networks, the operator, and whom the request names; never an intruder.
-// The second result names them for people.
-func keptSources(m *Making, c clients, bad []netip.Addr) (keep []netip.Prefix, who []string) {
+// inside networks, the operator, whom the request names, and who keeps it now
+// if the port is shut already: a run before, or another operator's, meant them;
+// never an intruder. The second result names them for people.
+func keptSources(m *Making, c clients, bad []netip.Addr, now *Shut) (keep []netip.Prefix, who []string) {
 	add := func(p netip.Prefix) {
 		parts := lessAddrs(p.Masked(), bad)
 		if len(parts) == 1 && !slices.Contains(keep, parts[0]) {
@@ -101,6 +102,11 @@ func keptSources(m *Making, c clients, bad []netip.Addr) (keep []netip.Prefix, w
 			m.Leave("left.door.keep-intruder", "keep", p.String())
 		}
 		add(p)
+	}
+	if now != nil {
+		for _, p := range now.Keep {
+			add(p)
+		}
 	}
 	for _, p := range alwaysKept {
 		add(p)

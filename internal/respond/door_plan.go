@@ -97,7 +97,7 @@ func servesSSH(x *relate.Index, port int) bool {
 func planShut(m *Making, in *explain.Incident, e *relate.Exposure) {
 	c := clientsOf(m.X, e)
 	bad := intruders(m.X, in)
-	keep, who := keptSources(m, c, bad)
+	keep, who := keptSources(m, c, bad, samePort(shutsIn(m.X.S.Firewall), Shut{Proto: e.Proto, Port: e.Port}))
 	m.Add(Step{
 		Do: "door.shut", Phase: Door, Keeps: KeepsDoor, Target: fmt.Sprintf("%s/%d", e.Proto, e.Port),
 		On: listenersOf(m.X, e), Because: becauseOf(m, in, e),

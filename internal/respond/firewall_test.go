@@ -379,6 +379,23 @@ func TestPlanCloseWhileShut(t *testing.T) {
 	}
 }
 
+// Whom a run before kept keeps the way in when the door is shut anew without
+// naming them; an intruder among them does not.
+func TestPlanDoorKeepsWhoIsKept(t *testing.T) {
+	was := fact.Ruleset{Backend: "nft", Family: "inet", Table: "demine", Chains: []fact.Chain{
+		{Name: "tcp-6380", Rules: []fact.Rule{{N: 1, Src: prefixes("172.16.4.0/24"), Verdict: "accept"}, {N: 2, Src: prefixes("203.0.113.80/32"), Verdict: "accept"}, {N: 3, Verdict: "drop"}}},
+	}}
+	p := Make(shopHost([]fact.Ruleset{was}), Request{Kind: KindContain})
+	door := steps(p, "door.shut")
+	if len(door) != 1 {
+		t.Fatalf("steps: %+v, left %v", p.Steps, leftIDs(p))
+	}
+	with, err := decode[doorWith](door[0].With)
+	if err != nil || !covered(with.Shut.Keep, netip.MustParseAddr("172.16.4.9")) || covered(with.Shut.Keep, netip.MustParseAddr("203.0.113.80")) {
+		t.Errorf("kept: %v, error %v", with.Shut.Keep, err)
+	}
+}
+
 // Files of every kind lose the rule and keep every other byte; one that would
 // lose more is refused.
 func TestFindSaved(t *testing.T) {
