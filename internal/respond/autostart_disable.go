@@ -143,10 +143,13 @@ func disableUnit(ctx context.Context, w *Writer, with unitFile, u unitTaken) (i1
 		return i18n.Message{}, err
 	}
 	pending, err := readUnits(ctx, w, with.Unit)
-	if err == nil && len(pending) > 0 {
+	switch {
+	case err != nil: // no error of the step: that would put the unit back
+		return i18n.M("done.autostart.disable-unread", "unit", with.Unit, "error", err.Error()), nil
+	case len(pending) > 0:
 		return i18n.M("done.autostart.disable-pending", "unit", with.Unit, "units", pending), nil
 	}
-	return i18n.M("done.autostart.disable", "unit", with.Unit, "blob", u.File.Blob.ID), err
+	return i18n.M("done.autostart.disable", "unit", with.Unit, "blob", u.File.Blob.ID), nil
 }
 
 func dropLink(w *Writer, l linkSeen) error {
@@ -174,7 +177,13 @@ func readUnits(ctx context.Context, w *Writer, own string) ([]string, error) {
 	return nil, w.Units.DaemonReload(ctx)
 }
 
+// enableUnit puts the unit back and starts it, if its file was taken away: when
+// that failed, the implant that was stopped before stays so.
 func enableUnit(ctx context.Context, w *Writer, with unitFile, u unitTaken) error {
+	now, err := w.Files.State(with.Path)
+	if err != nil {
+		return err
+	}
 	if err := putBackWhole(w, with.Path, u.File); err != nil {
 		return err
 	}
@@ -192,8 +201,9 @@ func enableUnit(ctx context.Context, w *Writer, with unitFile, u unitTaken) erro
 			return err
 		}
 	}
-	if _, err := readUnits(ctx, w, with.Unit); err != nil || !u.Active {
-		return err
+	_, err = readUnits(ctx, w, with.Unit)
+	if u.Active && now.Missing {
+		err = errors.Join(err, w.Units.Start(ctx, with.Unit))
 	}
-	return w.Units.Start(ctx, with.Unit)
+	return err
 }
