@@ -16,6 +16,7 @@ import (
 	"demine/internal/explain"
 	"demine/internal/fact"
 	"demine/internal/host"
+	"demine/internal/i18n"
 	"demine/internal/judge"
 	"demine/internal/observe"
 	"demine/internal/relate"
@@ -49,14 +50,15 @@ type Want struct {
 }
 
 // Event tells how far a look is. Kinds: started, wave (one of Total is done),
-// finding (the first confirmed one; Scan holds it), done; of a change: step; of
-// waiting for a tick: await.
+// finding (the first confirmed one; Scan holds it), done; of a change: step, and
+// note (what the operator must know of it); of waiting for a tick: await.
 type Event struct {
 	Kind        string
 	Wave        string
 	Done, Total int
 	Scan        *explain.Scan
 	Step        *respond.Progress
+	Note        i18n.Message
 	Left        time.Duration
 }
 

@@ -143,6 +143,23 @@ func (a *Agent) on(ctx context.Context, name, kind string, fits func(respond.Run
 	return r, errors.Join(derr, err)
 }
 
+// Settle resolves what an earlier run left behind: one that was cut off, and
+// steps that should have undone themselves. Where there is none it makes no
+// folder and takes no lock.
+func (a *Agent) Settle(ctx context.Context) error {
+	rs, err := a.Runs(ctx)
+	if err != nil {
+		return err
+	}
+	left := func(r respond.Run) bool {
+		return r.State == respond.RunRunning || len(r.Overdue(a.h.Now(), a.boot())) > 0
+	}
+	if !slices.ContainsFunc(rs, left) {
+		return nil
+	}
+	return a.revertNow(ctx)
+}
+
 // settled is settle for a command that does something else then: trouble with
 // an old run must not stand in its way.
 func (a *Agent) settled(ctx context.Context, st *store.Store) {

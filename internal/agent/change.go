@@ -91,6 +91,9 @@ func (a *Agent) Apply(ctx context.Context, p respond.Plan, ev func(Event)) (resp
 		return respond.Run{}, errors.Join(err, st.Append(run, respond.Record{Kind: respond.RecEnd, At: a.h.Now()}))
 	}
 	_, err = respond.Apply(ctx, a.writer(st), st, run, p, func(pr respond.Progress) { ev(Event{Kind: "step", Step: &pr}) })
+	if why, lost := st.Volatile(); lost { // known last: a disk may fill up in between
+		ev(Event{Kind: "note", Note: why})
+	}
 	r, rerr := a.run(st, run)
 	return r, errors.Join(err, rerr)
 }

@@ -135,6 +135,13 @@ func (a *app) propose(ctx context.Context, ag *agent.Agent, p respond.Plan, s *e
 		if contain && !f.dryRun && kept(&p) {
 			a.exit(exitFailed)
 		}
+		if !contain && !f.dryRun && a.asRoot {
+			if err := ag.Settle(ctx); errors.Is(err, store.ErrBusy) {
+				return a.stopped(ctx, err)
+			} else if err != nil {
+				a.log.Warn("what an earlier run left", "error", err)
+			}
+		}
 		if f.json {
 			return report.PlanJSON(a.out, &p)
 		}
@@ -206,6 +213,9 @@ func (a *app) steps() func(agent.Event) {
 	return func(e agent.Event) {
 		if e.Step != nil && (e.Step.Outcome != nil || a.terminal(a.err)) {
 			a.talk(report.Progress(*e.Step, a.optionsFor(a.err)))
+		}
+		if e.Kind == "note" {
+			a.talk(a.c.Text(e.Note))
 		}
 	}
 }
