@@ -58,6 +58,8 @@ func (f wholeFile) isMeant(st FileState) error {
 		return Refuse("refuse.file.not-regular", "path", f.Path.String(), "type", st.Type)
 	case f.ID != (fact.FileID{}) && f.ID != st.ID:
 		return Refuse("refuse.file.another", "path", f.Path.String())
+	case st.Size > SumLimit: // its copy would fill the disk, and nobody could tell whether it is the same
+		return Refuse("refuse.file.too-large-to-keep", "path", f.Path.String(), "size", st.Size)
 	}
 	return nil
 }

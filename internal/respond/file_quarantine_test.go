@@ -148,6 +148,15 @@ func TestQuarantineOnlyTheMeantFile(t *testing.T) {
 	}
 }
 
+// A file with a hole of terabytes must not fill the disk.
+func TestQuarantineTooLarge(t *testing.T) {
+	p := plant(t, t.TempDir()+"/f", "implant")
+	ok(t, os.Truncate(string(p), SumLimit+1))
+	if got := refusedAs(try(t, fileQuarantine, wholeFile{Path: p}).apply()); got != "refuse.file.too-large-to-keep" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // Something new in its place is not overwritten by an undo.
 func TestQuarantineUndoDrifted(t *testing.T) {
 	dir := t.TempDir()
