@@ -171,8 +171,19 @@ func ordered(steps []Step) []Step {
 	}
 	for i := range out {
 		link(out, i)
+		keepTogether(out, i)
 	}
 	return out
+}
+
+// keepTogether: what stands or falls together is left together too by a
+// default undo; the files of two steps may be the same.
+func keepTogether(steps []Step, i int) {
+	for j := range steps {
+		if steps[i].Group != "" && steps[j].Group == steps[i].Group && steps[i].Keeps == "" {
+			steps[i].Keeps = steps[j].Keeps
+		}
+	}
 }
 
 // link gives a step its After: within a group each step follows the one
