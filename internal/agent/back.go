@@ -100,7 +100,10 @@ func (a *Agent) Undo(ctx context.Context, name string, opt respond.UndoOptions, 
 
 // Confirm implements API.
 func (a *Agent) Confirm(ctx context.Context, name string, ev func(Event)) (respond.Run, error) {
-	unconfirmed := func(r respond.Run) bool { return r.State == respond.RunUnconfirmed }
+	unconfirmed := func(r respond.Run) bool { // also one whose confirmation was cut off, or that has nothing but what waits for it
+		return r.State == respond.RunUnconfirmed ||
+			slices.ContainsFunc(r.Outcomes, func(o respond.Outcome) bool { return o.State == respond.Waiting })
+	}
 	return a.on(ctx, name, "keep", unconfirmed, func(w *respond.Writer, st *store.Store, r respond.Run, by respond.Operator) error {
 		_, err := respond.Confirm(ctx, w, st, r, by, func(p respond.Progress) { ev(Event{Kind: "step", Step: &p}) })
 		return err

@@ -194,7 +194,11 @@ func (a *app) apply(ctx context.Context, ag *agent.Agent, p respond.Plan, before
 		a.exit(exitPartly)
 	}
 	if f.json {
-		return errors.Join(unknownError(err), report.RunJSON(a.out, &run))
+		err := errors.Join(unknownError(err), report.RunJSON(a.out, &run))
+		if err == nil && p.Kind == respond.KindClean && ctx.Err() == nil {
+			_, err = a.lookAgain(ctx, ag)
+		}
+		return err
 	}
 	if rerr := report.Run(a.out, &run, a.options()); rerr != nil {
 		return rerr
@@ -223,12 +227,9 @@ func (a *app) steps() func(agent.Event) {
 // after looks again, says what remains, and waits for the next tick of the
 // job that was removed.
 func (a *app) after(ctx context.Context, ag *agent.Agent, before *explain.Scan, noWait bool) error {
-	now, err := ag.Look(ctx, agent.Want{}, func(agent.Event) {})
+	now, err := a.lookAgain(ctx, ag)
 	if err != nil {
-		return a.stopped(ctx, err)
-	}
-	if a.code == exitNothing && now.Verdict == explain.Mining {
-		a.exit(exitFound)
+		return err
 	}
 	if err := report.Remains(a.out, before, now, a.options()); err != nil || noWait || before == nil {
 		return err
@@ -252,6 +253,21 @@ func (a *app) after(ctx context.Context, ag *agent.Agent, before *explain.Scan, 
 	}
 	a.talk(a.clock().Say("cli.stayed-away", "until", tick))
 	return nil
+}
+
+// lookAgain looks after a change; a miner that still runs is the exit status.
+func (a *app) lookAgain(ctx context.Context, ag *agent.Agent) (*explain.Scan, error) {
+	now, err := ag.Look(ctx, agent.Want{}, func(agent.Event) {})
+	switch {
+	case ctx.Err() != nil:
+		a.code = exitInterrupted
+		return now, failed("cli.interrupted-after")
+	case err != nil:
+		return now, err
+	case a.code == exitNothing && now.Verdict == explain.Mining:
+		a.exit(exitFound)
+	}
+	return now, nil
 }
 
 // clock is the catalogue by the host's clock.
