@@ -6,8 +6,9 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"demine/internal/host"
 )
 
 // ask writes a question to stderr and reads a line of stdin; its end is an
@@ -31,7 +32,7 @@ func (a *app) key() byte {
 		return 0
 	}
 	defer func() { _ = term.Restore(int(f.Fd()), was) }()
-	_ = unix.IoctlSetInt(int(f.Fd()), unix.TCFLSH, unix.TCIFLUSH)
+	host.DropTyped(f)
 	var b [1]byte
 	_, _ = f.Read(b[:])
 	return b[0]
