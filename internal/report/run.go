@@ -136,6 +136,11 @@ func (p *printer) runSteps(r *respond.Run) {
 			line += p.sep() + f.text
 		}
 		p.hangPainted(head, f.colour, line, 0)
+		if r.Plan.Kind == respond.KindContain { // nobody was shown its plan
+			for _, m := range s.Breaks {
+				p.hang(strings.Repeat(" ", columns(head))+p.say("plan.breaks"), p.text(m), 0)
+			}
+		}
 		p.aftermath(strings.Repeat(" ", columns(head)), &o)
 	}
 }

@@ -61,6 +61,7 @@ func planEvidence(m *Making, p *fact.Process, f *judge.Finding) {
 	const do = "evidence.process"
 	s := m.addFamily(do, Evidence, fam, kin, f)
 	s.Breaks = nil
+	s.NoUndo, s.Back = true, i18n.M("evidence.process.back") // an undo does not throw evidence away
 	var all []*Step
 	for i := range m.steps {
 		if m.steps[i].Do == do {
