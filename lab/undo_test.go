@@ -5,8 +5,10 @@ package lab
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // unlike is what a full undo does not put back, and why.
@@ -39,9 +41,14 @@ func checkIdentity(t *testing.T, h *Host) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range []string{"contain", "clean --yes --no-wait", "harden --yes", "keep"} {
+	harden := "harden --yes"
+	if all := h.Config.Cron == RHEL && h.Config.Firewall == Nft; all { // what is done only when asked for, too
+		harden += " --redis-password --client-config /etc/shop/shop.env --lock-keys"
+	}
+	for _, args := range []string{"contain", "clean --yes --no-wait", harden, "keep"} {
 		operator(t, h, args, 0)
 	}
+	checkShopServes(t, h)
 	hardened, err := h.State(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +57,7 @@ func checkIdentity(t *testing.T, h *Host) {
 		t.Fatal("nothing was changed")
 	}
 	runs := runsOf(t, h)
+	defer checkShopServes(t, h)
 	for i := len(runs) - 1; i >= 0; i-- {
 		operator(t, h, "undo "+runs[i], 0)
 	}
@@ -63,6 +71,25 @@ func checkIdentity(t *testing.T, h *Host) {
 	}
 	for _, d := range Diff(before, after, unlike...) {
 		t.Errorf("not as before: %s", d)
+	}
+	if t.Failed() {
+		log, _ := h.sh(t.Context(), "tail -n 60 /var/log/redis-6380.log")
+		t.Log(log, operator(t, h, "history", 0))
+	}
+}
+
+// checkShopServes: with the settings that are there now, as after its restart.
+func checkShopServes(t *testing.T, h *Host) {
+	t.Helper()
+	if _, err := h.sh(t.Context(), "systemctl restart shop"); err != nil {
+		t.Fatal(err)
+	}
+	err := until(t.Context(), 20*time.Second, "the shop to serve", func() error {
+		_, err := h.sh(t.Context(), "curl -fsS http://127.0.0.1:8080/health")
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -79,6 +106,7 @@ func operator(t *testing.T, h *Host, args string, exit int) string {
 	return r.Stdout
 }
 
+// runsOf names the runs, oldest first; there are fewer than ten.
 func runsOf(t *testing.T, h *Host) (ids []string) {
 	t.Helper()
 	var v struct {
@@ -90,6 +118,7 @@ func runsOf(t *testing.T, h *Host) (ids []string) {
 	for _, r := range v.Runs {
 		ids = append(ids, r.ID)
 	}
+	slices.Sort(ids)
 	return ids
 }
 
