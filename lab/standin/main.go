@@ -1,11 +1,14 @@
 // Command standin is the lab's harmless stand-in for a miner: it keeps CPUs busy and carries, as data, the constants by which
-// RandomX code is known. It mines nothing, opens no connection and reads no file.
+// RandomX code is known. It mines nothing, connects to nobody and reads no file. Told to, it holds the connections of
+// others, or runs a program and ends with it.
 package main
 
 import (
 	"flag"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"time"
 
@@ -32,16 +35,51 @@ func main() {
 	threads := flag.Int("threads", runtime.NumCPU(), "CPUs to keep busy")
 	percent := flag.Int("percent", 100, "how busy, each")
 	memory := flag.String("memfd", "", "run from a memory file of this name")
+	serve := flag.String("serve", "", "listen at this address and hold what connects")
 	flag.Parse()
 	if *memory != "" {
 		fmt.Fprintln(os.Stderr, memfd.Run(*memory, []string{os.Args[0], "-threads", fmt.Sprint(*threads), "-percent", fmt.Sprint(*percent)}))
 		os.Exit(1)
+	}
+	if *serve != "" {
+		go hold(*serve)
+	}
+	if flag.NArg() > 0 {
+		os.Exit(run(flag.Args()))
 	}
 	runtime.GOMAXPROCS(*threads)
 	for range *threads - 1 {
 		go burn(*percent)
 	}
 	burn(*percent)
+}
+
+// hold accepts connections and keeps them.
+func hold(addr string) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	var held []net.Conn
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		held = append(held, c)
+	}
+}
+
+// run runs a program and gives its exit status.
+func run(argv []string) int {
+	c := exec.Command(argv[0], argv[1:]...)
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := c.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return c.ProcessState.ExitCode()
 }
 
 // burn works for that share of each tenth of a second.
