@@ -69,6 +69,7 @@ type Agent struct {
 	rules    []*judge.Rule
 	causes   []*explain.Hypothesis
 	settings Settings
+	began    time.Time     // when it was made, with the monotonic clock
 	raise    func() func() // puts demine ahead of others; gives what undoes it
 }
 
@@ -88,7 +89,7 @@ func New(h *host.Host, log *slog.Logger) (*Agent, error) {
 	if h.Name == "live" {
 		raise = host.RaisePriority
 	}
-	return &Agent{h: h, log: log, rules: rs, causes: cs, raise: raise}, nil
+	return &Agent{h: h, log: log, rules: rs, causes: cs, raise: raise, began: h.Now()}, nil
 }
 
 // Rules gives the rules in force.

@@ -155,7 +155,7 @@ func (a *Agent) Settle(ctx context.Context) error {
 		return err
 	}
 	left := func(r respond.Run) bool {
-		return r.State == respond.RunRunning || len(r.Overdue(a.h.Now(), a.boot())) > 0
+		return r.State == respond.RunRunning || len(r.Overdue(a.now(), a.boot())) > 0
 	}
 	if !slices.ContainsFunc(rs, left) {
 		return nil
@@ -189,7 +189,7 @@ func (a *Agent) settle(ctx context.Context, st *store.Store) error {
 			errs = append(errs, fmt.Errorf("run %s: %w", name, err))
 			continue
 		}
-		if ids := r.Overdue(a.h.Now(), a.boot()); len(ids) > 0 {
+		if ids := r.Overdue(a.now(), a.boot()); len(ids) > 0 {
 			_, err := respond.Undo(ctx, w, st, r, respond.UndoOptions{Steps: ids, Unconfirmed: true}, func(respond.Progress) {})
 			errs = append(errs, err)
 		}
@@ -263,7 +263,7 @@ func (a *Agent) revertDue(ctx context.Context, name string) (time.Duration, erro
 	if err != nil {
 		return 0, err
 	}
-	wait, any := nextRevert(rs, name, a.h.Now(), a.boot())
+	wait, any := nextRevert(rs, name, a.now(), a.boot())
 	switch {
 	case any && wait > 0:
 		return min(wait, 5*time.Second), nil
@@ -297,6 +297,16 @@ func (a *Agent) revertNow(ctx context.Context) error {
 // atWork: the run has not ended, as far as its journal tells.
 func atWork(rs []respond.Run, name string) bool {
 	return slices.ContainsFunc(rs, func(r respond.Run) bool { return (name == "" || r.ID == name) && r.State == respond.RunRunning })
+}
+
+// now is the time by which reverts are due. It goes on when the clock is set
+// back, which must not make a lock-out longer.
+func (a *Agent) now() time.Time {
+	wall := a.h.Now()
+	if went := a.began.Round(0).Add(wall.Sub(a.began)); went.After(wall) {
+		return went
+	}
+	return wall
 }
 
 // nextRevert says how long until the first step must undo itself.
