@@ -54,6 +54,9 @@ func Make(s *explain.Scan, r Request) Plan {
 	case KindHarden:
 		planHarden(m)
 	}
+	for i := range m.steps {
+		m.steps[i].Dump = m.isDump(&m.steps[i])
+	}
 	p := Plan{Schema: fact.SchemaVersion, Kind: r.Kind, Host: s.Host.Name, Boot: s.Host.Boot, Scan: s.ID, Made: s.Taken,
 		Steps: ordered(m.steps), Left: m.left, Spared: spared(m)}
 	raw, _ := json.Marshal(p)
@@ -192,10 +195,18 @@ func link(steps []Step, i int) {
 	for j := range i {
 		switch {
 		case steps[i].Group != "" && steps[j].Group == steps[i].Group,
-			(steps[i].Phase == Remove || steps[i].Phase == Repair) && steps[j].Phase == Disarm:
+			steps[i].Dump && (steps[i].Phase == Remove || steps[i].Phase == Repair) && steps[j].Phase == Disarm:
 			steps[i].After = append(steps[i].After, steps[j].ID)
 		}
 	}
+}
+
+// isDump: the step is about a file that Redis wrote, in which jobs or keys are
+// read.
+func (m *Making) isDump(s *Step) bool {
+	about := func(r fact.Ref, p fact.Path) bool { return slices.Contains(s.On, r) || s.Target == p.String() }
+	return slices.ContainsFunc(m.X.S.Autostart, func(a fact.Autostart) bool { return a.RDB != nil && about(a.Ref, a.Origin.Path) }) ||
+		slices.ContainsFunc(m.X.S.Key, func(k fact.Key) bool { return k.RDB != nil && about(k.Ref, k.Origin.Path) })
 }
 
 func union[T comparable](a, b []T) []T {

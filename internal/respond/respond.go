@@ -57,6 +57,7 @@ type Step struct {
 	Expect  json.RawMessage `json:"expect,omitempty"`
 	Because []string        `json:"because,omitempty"` // ids of findings
 	After   []int           `json:"after,omitempty"`   // not done if one of these failed
+	Dump    bool            `json:"dump,omitempty"`    // it is about a file that Redis wrote, and would write again
 	Group   string          `json:"group,omitempty"`   // steps that stand or fall together: if one fails, those before it are undone
 	// Revert is the number of seconds after which the step undoes itself, unless
 	// the run was confirmed. Lasting says that a reboot alone does not undo it: a
