@@ -57,6 +57,10 @@ func checkNoSignals(t *testing.T, h *Host) {
 // checkSignals: only the implants' families get any.
 func checkSignals(t *testing.T, h *Host) {
 	family := implants(t, h)
+	images := map[int]string{}
+	for _, pid := range family {
+		images[pid] = inside(t, h, fmt.Sprintf("readlink /proc/%d/exe || true", pid))
+	}
 	ps := standing(t, h)
 	for _, pid := range family {
 		delete(ps, pid)
@@ -77,6 +81,11 @@ func checkSignals(t *testing.T, h *Host) {
 		}
 		t.Logf("%s sent %v", c.args, sent)
 		ps.unharmed(t, h)
+		for _, s := range sent {
+			if image := images[s.pid]; s.name == "SIGKILL" && inside(t, h, "ls '"+image+"' 2>/dev/null || true") != "" {
+				t.Errorf("process %d was ended, and %s is still there", s.pid, image)
+			}
+		}
 	}
 }
 
