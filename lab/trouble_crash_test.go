@@ -3,9 +3,13 @@
 package lab
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestCutOff: demine is killed in the middle of a clean-up, at one point after another. What was begun is told, the
@@ -19,7 +23,7 @@ func TestCutOff(t *testing.T) {
 	// The journal of the whole run has 18 lines: its begin and end, and two a step.
 	for _, lines := range []int{1, 4, 7, 10, 12, 15, 17} {
 		ok := t.Run(fmt.Sprintf("at line %d", lines), func(t *testing.T) {
-			cut := killAt(t, h, lines)
+			cut := killAt(t, h, lines, "clean --yes --no-wait")
 			says(t, "status", demineIn(t, h, 0, "status").Stdout, cut+", demine clean on shop01: AT WORK OR CUT OFF")
 			demineIn(t, h, 0, "clean", "--yes", "--no-wait")
 			checkGone(t, h, "cut off and cleaned again")
@@ -38,19 +42,28 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// killAt begins a clean-up on a slow disk and kills it when its journal has so many lines. It gives the run's name.
-func killAt(t *testing.T, h *Host, lines int) string {
+// killAt runs demine on a slow disk and kills it when the journal of its run has so many lines. It gives the run's name.
+func killAt(t *testing.T, h *Host, lines int, args string) string {
 	t.Helper()
-	next := fmt.Sprintf("R%d", len(journal(t, h))+1)
-	out := inside(t, h, strings.NewReplacer("RUN", next, "LINES", fmt.Sprint(lines)).Replace(`
-		strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_exit=15000 /root/demine clean --yes --no-wait >/run/cut.out 2>&1 &
-		n=0
-		until test "$(cat /var/lib/demine/runs/RUN/journal.jsonl 2>/dev/null | wc -l)" -ge LINES; do
-			n=$((n+1)); test $n -lt 20000 || { cat /run/cut.out; exit 1; }
-		done
-		kill -KILL $(sed 's/.*"pid":\([0-9]*\).*/\1/' /run/demine/lock)
-		wait || true
-		cat /var/lib/demine/runs/RUN/journal.jsonl | wc -l`))
-	t.Logf("%s was killed; its journal has %s lines", next, out)
-	return next
+	id := fmt.Sprintf("R%d", len(journal(t, h))+1)
+	argv := strings.Fields("strace -f -b execve -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_exit=15000 /root/demine " + args)
+	cmd := h.Command(t.Context(), false, argv...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	file := fmt.Sprintf("/proc/%d/root/var/lib/demine/runs/%s/journal.jsonl", h.Inside.PID, id)
+	have := 0
+	for end := time.Now().Add(time.Minute); have < lines; {
+		raw, _ := os.ReadFile(file)
+		if have = bytes.Count(raw, []byte{'\n'}); time.Now().After(end) {
+			t.Fatalf("the journal of %s has %d lines, not %d", id, have, lines)
+		}
+	}
+	// nsenter became strace, whose child is demine.
+	if err := syscall.Kill(onlyChild(t, onlyChild(t, cmd.Process.Pid)), syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+	t.Logf("%s was killed; its journal had %d lines", id, have)
+	return id
 }

@@ -137,15 +137,8 @@ func checkLoginEnded(t *testing.T, h *Host, before State) {
 
 // checkCutOff: the demine that hardens is killed in the middle; only the process that holds the timer is left.
 func checkCutOff(t *testing.T, h *Host, before State) {
-	id := fmt.Sprintf("R%d", len(journal(t, h))+1)
-	inside(t, h, strings.NewReplacer("RUN", id, "HARDEN", hardening(t, h)).Replace(`
-		strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_exit=15000 /root/demine HARDEN --revert 5s >/run/cut.out 2>&1 &
-		n=0
-		until test "$(cat /var/lib/demine/runs/RUN/journal.jsonl 2>/dev/null | wc -l)" -ge 4; do
-			n=$((n+1)); test $n -lt 20000 || { cat /run/cut.out; exit 1; }
-		done
-		kill -KILL $(sed 's/.*"pid":\([0-9]*\).*/\1/' /run/demine/lock)
-		pgrep -f '[r]evert RUN'`))
+	id := killAt(t, h, 4, hardening(t, h)+" --revert 5s")
+	inside(t, h, "pgrep -f '[r]evert "+id+"'")
 	reverted(t, h, id, before)
 }
 
