@@ -16,7 +16,7 @@ import (
 func (a *app) ask(id string, pairs ...any) string {
 	_, _ = io.WriteString(a.err, a.fold(a.c.Say(id, pairs...))+" ")
 	line, _ := bufio.NewReader(io.LimitReader(a.in, 256)).ReadString('\n')
-	return strings.ToLower(strings.TrimSpace(line))
+	return strings.TrimSpace(line)
 }
 
 // key reads one key of the terminal, without its echo. What was typed before is

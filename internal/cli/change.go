@@ -41,8 +41,10 @@ func (a *app) changeCommand(kind string) *cobra.Command {
 	s := cmd.Flags()
 	s.BoolVar(&f.json, "json", false, a.c.Say("help.flag.json"))
 	s.BoolVarP(&f.dryRun, "dry-run", "n", false, a.c.Say("help.flag.dry-run"))
-	s.StringSliceVar(&f.keep, "keep", nil, a.c.Say("help.flag.keep"))
-	s.StringSliceVar(&f.incidents, "incident", nil, a.c.Say("help.flag.incident"))
+	if kind != respond.KindHarden {
+		s.StringSliceVar(&f.keep, "keep", nil, a.c.Say("help.flag.keep"))
+		s.StringSliceVar(&f.incidents, "incident", nil, a.c.Say("help.flag.incident"))
+	}
 	if kind == respond.KindContain {
 		return cmd
 	}
@@ -116,7 +118,28 @@ func (a *app) change(ctx context.Context, kind string, f *changeFlags) error {
 	if err != nil {
 		return a.stopped(ctx, err)
 	}
+	if id := notThere(s, r); id != "" {
+		return failed("cli.no-such", "id", id)
+	}
 	return a.propose(ctx, ag, p, s, f)
+}
+
+// notThere gives an incident or finding that was asked for and is not in the
+// look: a slip of the pen must not read as "nothing to do".
+func notThere(s *explain.Scan, r respond.Request) string {
+	there := map[string]bool{}
+	for i := range s.Incidents {
+		there[s.Incidents[i].ID] = true
+	}
+	for i := range s.Findings {
+		there[s.Findings[i].ID] = true
+	}
+	for _, id := range append(slices.Clone(r.Incidents), r.Findings...) {
+		if !there[id] {
+			return id
+		}
+	}
+	return ""
 }
 
 // propose shows a plan and applies it if the operator agrees. s is the Scan
@@ -149,9 +172,9 @@ func (a *app) propose(ctx context.Context, ag *agent.Agent, p respond.Plan, s *e
 	}
 	if !contain && !f.yes {
 		if f.json {
-			return misused("--json --yes", "cli.no-consent-json")
+			return misused("demine "+p.Kind+" --json --yes", "cli.no-consent-json")
 		}
-		if agreed, err := a.consent(); err != nil || !agreed {
+		if agreed, err := a.consent(p.Kind); err != nil || !agreed {
 			return err
 		}
 	}
@@ -167,11 +190,11 @@ func kept(p *respond.Plan) bool {
 }
 
 // consent asks once, for the whole plan.
-func (a *app) consent() (bool, error) {
+func (a *app) consent(kind string) (bool, error) {
 	if !a.terminal(a.in) {
-		return false, misused("--yes", "cli.no-consent")
+		return false, misused("demine "+kind+" --yes", "cli.no-consent")
 	}
-	answer := a.ask("cli.consent")
+	answer := strings.ToLower(a.ask("cli.consent"))
 	if answer == "y" || answer == "yes" {
 		return true, nil
 	}
