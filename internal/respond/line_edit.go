@@ -72,6 +72,9 @@ func unedit(text, old []byte, edits []lineEdit) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if bytes.Equal(text, old) || bytes.Equal(text, bytes.Join(next, nil)) { // nobody has; lines alike do not matter
+		return bytes.Clone(old), nil
+	}
 	lines := splitLines(text)
 	places := make([]int, len(hunks))
 	for i, h := range hunks {
@@ -104,14 +107,14 @@ func placeOf(lines, next [][]byte, h hunk) (int, error) {
 			}
 			return 0, ErrDrifted
 		}
-		if at := placesOf(lines, above, h.old, below); len(at) == 1 {
+		back, at := placesOf(lines, above, h.old, below), placesOf(lines, above, h.new, below)
+		switch {
+		case len(back) == 1 && len(at) == 0:
 			return isBack, nil
-		}
-		switch at := placesOf(lines, above, h.new, below); len(at) {
-		case 0:
-			return 0, ErrDrifted
-		case 1:
+		case len(at) == 1 && len(back) == 0:
 			return at[0], nil
+		case len(at) == 0 && len(back) == 0:
+			return 0, ErrDrifted
 		}
 	}
 	return 0, ErrDrifted
