@@ -221,6 +221,9 @@ func TestProcessSignal(t *testing.T) {
 			if err := l.Signal(Proc{PID: 1, Start: 1}, unix.SIGCONT); err == nil || errors.Is(err, ErrGone) {
 				t.Errorf("pid 1: %v", err)
 			}
+			if err := l.Signal(Proc{PID: aThread(t), Start: p.Start}, unix.SIGSTOP); !errors.Is(err, ErrGone) {
+				t.Errorf("a thread's number: %v", err)
+			}
 			if halted(p.PID) {
 				t.Error("the process was hit")
 			}
@@ -231,4 +234,20 @@ func TestProcessSignal(t *testing.T) {
 			pollFor(t, "it is collected", func() bool { return errors.Is(l.Signal(p, unix.SIGKILL), ErrGone) })
 		})
 	}
+}
+
+// aThread is the number of a thread of this program that is no process's.
+func aThread(t *testing.T) int {
+	t.Helper()
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range threads {
+		if n, err := strconv.Atoi(d.Name()); err == nil && n != os.Getpid() {
+			return n
+		}
+	}
+	t.Fatal("there is one thread alone")
+	return 0
 }

@@ -39,6 +39,9 @@ func (l liveProcesses) signal(p Proc, sig unix.Signal) error {
 	if err == unix.ENOSYS || err == unix.EPERM { // EPERM: an old container runtime's seccomp, which does not know it
 		return signalByPID(p, sig)
 	}
+	if err == unix.ENOENT || err == unix.EINVAL { // the number is a thread's now; EINVAL before Linux 6.15
+		return ErrGone
+	}
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,10 @@ func reloadSSHD(ctx context.Context, w *Writer, s sshdSetting) error {
 	if d.PID == 0 {
 		return nil
 	}
-	runs := true
-	err := w.Proc.Signal(Proc{PID: d.PID, Start: d.Start}, unix.SIGHUP)
+	runs, err := true, ErrGone
+	if d.Boot == "" || d.Boot == bootOf(w.Host) { // at another boot pid and start may be another's
+		err = w.Proc.Signal(Proc{PID: d.PID, Start: d.Start}, unix.SIGHUP)
+	}
 	if errors.Is(err, ErrGone) && d.Unit != "" {
 		runs, err = d.reloadUnit(ctx, w)
 	}

@@ -27,15 +27,24 @@ func (u oneUnit) Reload(context.Context, string) error {
 	return errors.New("asked")
 }
 
-type goneProcesses struct{}
+// goneProcesses are those of this boot, which have ended; at another boot
+// nothing is signalled.
+type goneProcesses struct {
+	t    *testing.T
+	boot string
+}
 
-func (goneProcesses) Signal(Proc, unix.Signal) error { return ErrGone }
+func (g goneProcesses) Signal(p Proc, _ unix.Signal) error {
+	if g.boot == "another" {
+		g.t.Errorf("process %d of another boot is signalled", p.PID)
+	}
+	return ErrGone
+}
 
 // An sshd that has ended is started; one in its place is reloaded; at the next
 // boot, where sshd waits until demine has reverted, nothing waits for it.
 func TestReloadOfAnother(t *testing.T) {
 	w := fileWriter()
-	w.Proc = goneProcesses{}
 	now := bootOf(w.Host)
 	if now == "" {
 		t.Fatal("this boot has no id")
@@ -52,6 +61,7 @@ func TestReloadOfAnother(t *testing.T) {
 		{"failed", "another", nil},
 	} {
 		var asked []string
+		w.Proc = goneProcesses{t, c.boot}
 		w.Units = oneUnit{state: c.state, asked: &asked}
 		err := reloadSSHD(t.Context(), w, sshdSetting{Daemon: sshDaemon{PID: 2, Start: 1, Unit: "ssh.service", Boot: c.boot}})
 		if diff := cmp.Diff(c.want, asked); diff != "" || (err == nil) != slices.Equal(asked, nil) {
