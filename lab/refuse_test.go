@@ -85,6 +85,7 @@ func TestRefuse(t *testing.T) {
 	t.Run("business", func(t *testing.T) { checkBusiness(t, h) })
 	t.Run("serving miner", func(t *testing.T) { checkServing(t, h) })
 	attack(t, h)
+	t.Run("operator's way", func(t *testing.T) { checkOperatorsWay(t, h) })
 	t.Run("operator's key", func(t *testing.T) { checkOperatorsKey(t, h) })
 	t.Run("last key", func(t *testing.T) { checkLastKey(t, h) })
 }
@@ -219,6 +220,32 @@ func checkServing(t *testing.T, h *Host) {
 		t.Errorf("a serving miner is %q", got)
 	}
 	dryRun(t, h, "clean").lacks(t, "process.freeze", "process.kill")
+}
+
+// checkOperatorsWay: where the operator is logged in from, the door stays open, and SSH is no door at all.
+func checkOperatorsWay(t *testing.T, h *Host) {
+	c, err := h.Hold(t.Context(), OperatorV4, HostV4, DoorPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, "contain", operator(t, h, "contain", 0), "Shut tcp port 6380")
+	if how, err := c.Ping(t.Context()); err != nil || how != "PONG" {
+		t.Errorf("contained, and the operator's connection is %s (%v)", how, err)
+	}
+	for from, want := range map[string]bool{OperatorV4: true, DeveloperV4: false, IntruderV4: false} {
+		if open, how, err := h.Knock(t.Context(), from, HostV4, DoorPort); err != nil || open != want {
+			t.Errorf("contained, and the door is %s from %s (%v)", how, from, err)
+		}
+	}
+	for _, from := range []string{OperatorV4, DeveloperV4} {
+		if r, err := h.Outside(t.Context(), sshArgs(from, "owner", "root@"+HostV4, "true")...); err != nil || r.Exit != 0 {
+			t.Errorf("contained, and ssh from %s: exit %d %v %s", from, r.Exit, err, r.Stderr)
+		}
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	undoAll(t, h, journal(t, h)[:1])
 }
 
 // checkOperatorsKey: the operator has come in with the key that is accused.

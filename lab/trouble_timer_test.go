@@ -144,7 +144,7 @@ func checkCutOff(t *testing.T, h *Host, before State) {
 
 // checkTimerKilled: without the process that holds the timer, the next command that changes something undoes what is due.
 func checkTimerKilled(t *testing.T, h *Host, before State) {
-	r := harden(t, h, "2s")
+	r := harden(t, h, "6s")
 	inside(t, h, "kill -KILL $(pgrep -f '[r]evert "+r.ID+"')")
 	err := until(t.Context(), 20*time.Second, "its time", func() error {
 		if left := time.Until(lastUntil(r)); left > 0 {
