@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -106,7 +107,7 @@ func operator(t *testing.T, h *Host, args string, exit int) string {
 	return r.Stdout
 }
 
-// runsOf names the runs, oldest first; there are fewer than ten.
+// runsOf names the runs, oldest first.
 func runsOf(t *testing.T, h *Host) (ids []string) {
 	t.Helper()
 	var v struct {
@@ -118,7 +119,7 @@ func runsOf(t *testing.T, h *Host) (ids []string) {
 	for _, r := range v.Runs {
 		ids = append(ids, r.ID)
 	}
-	slices.Sort(ids)
+	slices.SortFunc(ids, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 	return ids
 }
 
