@@ -147,6 +147,22 @@ func examine(t *testing.T, h *Host, args ...string) scan {
 	return s
 }
 
+// unstolen is examine on a machine whose hypervisor takes its CPUs away now and then: the load is then truly put down to
+// that, and the host is looked at again.
+func unstolen(t *testing.T, h *Host) (s scan) {
+	t.Helper()
+	err := until(t.Context(), time.Minute, "the hypervisor to leave the CPUs alone", func() error {
+		if s = examine(t, h); s.Load.Cause == "steal" {
+			return fmt.Errorf("load: %+v", s.Load)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return s
+}
+
 // keep leaves the JSON of a failed test for the one who mends it.
 func keep(t *testing.T, h *Host, text string) {
 	name := filepath.Join(os.TempDir(), "demine-failed-"+h.Config.Name+".json")
@@ -171,7 +187,7 @@ func TestSeedSeen(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Run(string(kind), func(t *testing.T) {
-					s := examine(t, h)
+					s := unstolen(t, h)
 					checkVerdict(t, h, s)
 					checkRestart(t, h, s)
 					checkExposure(t, h, s)
