@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"demine/internal/report"
@@ -8,16 +10,21 @@ import (
 	"demine/internal/store"
 )
 
+// runs gives the runs of this host, oldest first.
+func (a *app) runs(ctx context.Context) ([]respond.Run, error) {
+	ag, err := a.agent()
+	if err != nil {
+		return nil, err
+	}
+	return ag.Runs(ctx)
+}
+
 func (a *app) historyCommand() *cobra.Command {
 	var json bool
 	cmd := &cobra.Command{
 		Use: "history", Short: a.c.Say("help.history"), Long: a.c.Say("help.history.long"), Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ag, err := a.agent()
-			if err != nil {
-				return err
-			}
-			rs, err := ag.Runs(cmd.Context())
+			rs, err := a.runs(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -40,11 +47,7 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ag, err := a.agent()
-			if err != nil {
-				return err
-			}
-			rs, err := ag.Runs(cmd.Context())
+			rs, err := a.runs(cmd.Context())
 			if err != nil {
 				return err
 			}

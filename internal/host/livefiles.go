@@ -252,7 +252,7 @@ func statx(dir int, p string, flags int) (Info, error) {
 		return Info{}, pathError("stat", p, err)
 	}
 	i := Info{
-		Type: typeOf(uint32(x.Mode)), Mode: uint32(x.Mode) & 0o7777, UID: int(x.Uid), GID: int(x.Gid),
+		Type: TypeOf(uint32(x.Mode)), Mode: uint32(x.Mode) & 0o7777, UID: int(x.Uid), GID: int(x.Gid),
 		Size: int64(x.Size), Links: uint64(x.Nlink),
 		ID:       fact.FileID{Dev: unix.Mkdev(x.Dev_major, x.Dev_minor), Ino: x.Ino},
 		Modified: time.Unix(x.Mtime.Sec, int64(x.Mtime.Nsec)),
@@ -266,7 +266,7 @@ func statx(dir int, p string, flags int) (Info, error) {
 
 func statInfo(st *unix.Stat_t) Info {
 	return Info{
-		Type: typeOf(st.Mode), Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid),
+		Type: TypeOf(st.Mode), Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid),
 		Size: st.Size, Links: uint64(st.Nlink),
 		ID:       fact.FileID{Dev: uint64(st.Dev), Ino: st.Ino},
 		Modified: time.Unix(st.Mtim.Sec, st.Mtim.Nsec),
@@ -274,7 +274,8 @@ func statInfo(st *unix.Stat_t) Info {
 	}
 }
 
-func typeOf(mode uint32) string {
+// TypeOf is the type in the mode bits of stat(2), in the words of Info.Type.
+func TypeOf(mode uint32) string {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		return "regular"

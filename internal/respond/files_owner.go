@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"demine/internal/fact"
+	"demine/internal/host"
 )
 
 // FileOwner is whose a file or folder is, and who may use it.
@@ -52,7 +53,7 @@ func (f *folder) owned(was FileOwner) (int, error) {
 	} else if err != nil {
 		return -1, err
 	}
-	if statType(st.Mode) != was.Type { // opening a device has effects
+	if host.TypeOf(st.Mode) != was.Type { // opening a device has effects
 		return -1, ErrDrifted
 	}
 	fd, err := openat(f.fd, f.name, flags, 0)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"demine/internal/fact"
+	"demine/internal/host"
 )
 
 // liveFiles changes the file tree that demine itself sees.
@@ -119,29 +120,13 @@ func closeFile(fd int) {
 
 func statState(st *unix.Stat_t) FileState {
 	s := FileState{
-		Type: statType(st.Mode), ID: fact.FileID{Dev: uint64(st.Dev), Ino: st.Ino}, Mode: st.Mode & 0o7777,
+		Type: host.TypeOf(st.Mode), ID: fact.FileID{Dev: uint64(st.Dev), Ino: st.Ino}, Mode: st.Mode & 0o7777,
 		UID: int(st.Uid), GID: int(st.Gid), Size: st.Size, Links: uint64(st.Nlink),
 	}
 	if s.Type == "dir" {
 		s.Size, s.Links = 0, 0 // they change with what is in it
 	}
 	return s
-}
-
-func statType(mode uint32) string {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return "regular"
-	case unix.S_IFDIR:
-		return "dir"
-	case unix.S_IFLNK:
-		return "link"
-	case unix.S_IFIFO:
-		return "fifo"
-	case unix.S_IFSOCK:
-		return "socket"
-	}
-	return "device"
 }
 
 // descriptor reads an open file from its start without moving it.
