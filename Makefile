@@ -28,7 +28,7 @@ lab: build ## throwaway infected hosts, examined with the built binary (root)
 
 demo: build ## the incident from the outage to the open shop, on a throwaway host (root); 8 min
 	@./demine-lab down demo 2>/dev/null || true
-	./demine-lab up seed --name demo
+	./demine-lab up seed --name demo --threads 8
 	./demine-lab story demo
 	./demine-lab down demo
 
