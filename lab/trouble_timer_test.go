@@ -75,7 +75,8 @@ func harden(t *testing.T, h *Host, revert string) run {
 	if how := rootLogin(t, h); how != "without-password" {
 		t.Fatalf("hardened, and sshd has permitrootlogin %s", how)
 	}
-	inside(t, h, "systemctl is-enabled "+revertUnit+"; pgrep -f '[r]evert "+r.ID+"'")
+	// Not in the control group of the login, with which logind may end it.
+	inside(t, h, "systemctl is-enabled "+revertUnit+"; grep -qE 'name=systemd:/$|^0::/$' /proc/$(pgrep -f '[r]evert "+r.ID+"')/cgroup")
 	return r
 }
 

@@ -36,6 +36,9 @@ type Action struct {
 	// Unsure: Look sees the same before, and after Do was cut off in the middle.
 	// A step that was begun then counts as done, so that an undo reaches it.
 	Unsure bool
+	// Onward: a Do that stopped half-way stays as it is. What it did is nearer to
+	// safety than what was before; an undo reaches it, when asked for by name.
+	Onward bool
 }
 
 // spec is an Action of typed functions: W is what the step carries (With), E
@@ -49,11 +52,12 @@ type spec[W, E, U any] struct {
 	Do      func(ctx context.Context, w *Writer, with W, undo U) (i18n.Message, error)
 	Undo    func(ctx context.Context, w *Writer, with W, undo U) error
 	Unsure  bool
+	Onward  bool
 }
 
 func define[W, E, U any](sp spec[W, E, U]) *Action {
 	return &Action{
-		Name: sp.Name, Phase: sp.Phase, Plan: sp.Plan, Unsure: sp.Unsure,
+		Name: sp.Name, Phase: sp.Phase, Plan: sp.Plan, Unsure: sp.Unsure, Onward: sp.Onward,
 		Look: func(ctx context.Context, h *host.Host, s *Step) (json.RawMessage, error) {
 			with, err := decode[W](s.With)
 			if err != nil {

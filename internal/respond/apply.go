@@ -245,13 +245,16 @@ func same(a, b json.RawMessage) bool {
 }
 
 // rollBack undoes, after a step of a group failed, the steps of the group that
-// were done, and what the failed one had begun.
+// were done, and what the failed one had begun (but see Action.Onward).
 func (e *engine) rollBack(ctx context.Context, failed *Step) {
 	ctx = context.WithoutCancel(ctx)
 	for i := len(e.plan.Steps) - 1; i >= 0; i-- {
 		s := &e.plan.Steps[i]
 		own := s.ID == failed.ID
 		if !own && (failed.Group == "" || s.Group != failed.Group) {
+			continue
+		}
+		if a := byName[s.Do]; own && a != nil && a.Onward {
 			continue
 		}
 		undo, begun := e.undo[s.ID]

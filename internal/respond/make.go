@@ -144,7 +144,7 @@ func planHarden(m *Making) {
 // optional are planners of what harden does only when asked for.
 var optional []func(*Making)
 
-// ordered sorts by phase, numbers the steps and puts those that another step
+// ordered sorts by turn, numbers the steps and puts those that another step
 // makes needless aside: lines of a file that goes to quarantine whole.
 func ordered(steps []Step) []Step {
 	whole := map[string]int{}
@@ -168,7 +168,7 @@ func ordered(steps []Step) []Step {
 			out = append(out, s)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Step) int { return a.Phase.rank() - b.Phase.rank() })
+	slices.SortStableFunc(out, func(a, b Step) int { return a.turn() - b.turn() })
 	for i := range out {
 		out[i].ID, out[i].After = i+1, nil
 	}
@@ -177,6 +177,19 @@ func ordered(steps []Step) []Step {
 		keepTogether(out, i)
 	}
 	return out
+}
+
+// turn is the place of a step in the order: that of its phase, but what starts
+// the implant again goes before the kill. A job whose time comes in between
+// would start it once more; until the kill the family stands still.
+func (s Step) turn() int {
+	about := func(kind string) bool {
+		return slices.ContainsFunc(s.On, func(r fact.Ref) bool { return r.Kind() == kind })
+	}
+	if s.Phase == Remove && about(fact.KindAutostart) && !about(fact.KindProcess) {
+		return 2*Kill.rank() - 1
+	}
+	return 2 * s.Phase.rank()
 }
 
 // keepTogether: what stands or falls together is left together too by a

@@ -17,7 +17,7 @@ import (
 // planted keys out of it. Until that is done everything that it wrote comes
 // back when it saves or stops.
 var redisDisarm = define(spec[redisDisarmWith, redisDisarmSeen, redisDisarmUndo]{
-	Name: "redis.disarm", Phase: Disarm, Plan: planRedisDisarm,
+	Name: "redis.disarm", Phase: Disarm, Plan: planRedisDisarm, Onward: true,
 	Look: lookRedisDisarm, Prepare: prepareRedisDisarm, Do: doRedisDisarm, Undo: undoRedisDisarm,
 })
 
@@ -218,13 +218,31 @@ func doRedisDisarm(ctx context.Context, w *Writer, with redisDisarmWith, u redis
 	if err := l.set("save", ""); err != nil {
 		return i18n.Message{}, err
 	}
-	for _, s := range u.Seen.Set {
-		if err := l.set(s.Name, string(s.To)); err != nil {
-			return i18n.Message{}, err
+	for i, s := range u.Seen.Set {
+		err := l.set(s.Name, string(s.To))
+		if err != nil && i == 0 { // refused: nothing was changed but save
+			return i18n.Message{}, errors.Join(err, l.set("save", string(u.Seen.Save)))
+		}
+		if err != nil {
+			return i18n.Message{}, l.halfDisarmed(err, u)
 		}
 	}
+	done, err := l.forget(ctx, w.Host, u)
+	if err != nil {
+		return done, l.halfDisarmed(err, u)
+	}
+	return done, nil
+}
+
+// halfDisarmed says what the owner must know of a server that was left so.
+func (l *liveRedis) halfDisarmed(err error, u redisDisarmUndo) error {
+	return fmt.Errorf("%w; until it is disarmed it saves nothing by itself (before: save %q)", err, u.Seen.Save.String())
+}
+
+// forget takes the planted keys out, once the server saves where it should.
+func (l *liveRedis) forget(ctx context.Context, h *host.Host, u redisDisarmUndo) (i18n.Message, error) {
 	// A save that began before ends where the intruder wanted it.
-	if err := l.savesEnd(ctx, w.Host); err != nil {
+	if err := l.savesEnd(ctx, h); err != nil {
 		return i18n.Message{}, err
 	}
 	for _, k := range u.Keys {
@@ -232,7 +250,7 @@ func doRedisDisarm(ctx context.Context, w *Writer, with redisDisarmWith, u redis
 			return i18n.Message{}, err
 		}
 	}
-	return l.saveAgain(w.Host, u)
+	return l.saveAgain(h, u)
 }
 
 // set changes a setting. Redis 7 refuses dir and dbfilename unless told

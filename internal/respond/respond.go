@@ -18,7 +18,8 @@ import (
 
 // Phase orders the steps of a plan: the door before the freeze, so that worms
 // do not plant again; evidence before anything is destroyed; Redis disarmed
-// before its files go, or it writes them back.
+// before its files go, or it writes them back. Of what is removed, that which
+// starts the implant again goes before the kill.
 type Phase string
 
 // The phases, in their order.
