@@ -46,7 +46,8 @@ type API interface {
 
 // Want says what to look at.
 type Want struct {
-	KeepSnapshot bool // leave the facts in the Scan
+	KeepSnapshot bool          // leave the facts in the Scan
+	Wire         time.Duration // how long to listen for the Stratum protocol; 0: not
 }
 
 // Event tells how far a look is. Kinds: started, wave (one of Total is done),
@@ -95,8 +96,8 @@ func New(h *host.Host, log *slog.Logger) (*Agent, error) {
 // Rules gives the rules in force.
 func (a *Agent) Rules() []*judge.Rule { return a.rules }
 
-// The waves of a look: first what proves a miner at once, then everything
-// that is cheap, then what the facts point at, last the programs that nobody
+// The waves of a look: first what proves a miner at once, then who hides (what
+// is sampled next is theirs too), then everything that is cheap, then what the facts point at, last the programs that nobody
 // answers for.
 var waves = []struct {
 	name      string
@@ -105,11 +106,12 @@ var waves = []struct {
 }{
 	{"processes", named("host", "account", "process"), 0},
 	{"busiest", named("image"), 3},
+	{"hidden", named("hidden"), 0},
 	{"host", func(o *observe.Observer) bool {
-		return !named("host", "account", "process", "image", "file", "package")(o)
+		return !named("host", "account", "process", "hidden", "shape", "image", "file", "package", "memory", "wire")(o)
 	}, 0},
-	{"files", named("file", "package"), 0},
-	{"images", named("image"), math.MaxInt},
+	{"files", named("file", "package", "shape"), 0},
+	{"images", named("image", "memory", "wire"), math.MaxInt},
 }
 
 func named(names ...string) func(*observe.Observer) bool {
@@ -132,7 +134,7 @@ func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan
 	var snap *fact.Snapshot
 	var first time.Duration
 	for i, wv := range waves {
-		snap = a.wave(ctx, wv.observers, snap, wv.images)
+		snap = a.wave(ctx, wv.observers, snap, wv.images, w)
 		a.log.Debug("wave done", "wave", wv.name, "after", time.Since(begin))
 		if wv.images > 0 && i < total-1 {
 			if s := a.confirmed(ctx, snap); s != nil {
@@ -156,7 +158,7 @@ func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan
 
 // wave runs the observers of a wave with a scope from what is known. Coverage
 // of an observer that runs in two waves is that of the last.
-func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, snap *fact.Snapshot, images int) *fact.Snapshot {
+func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, snap *fact.Snapshot, images int, w Want) *fact.Snapshot {
 	var obs []*observe.Observer
 	for _, o := range observe.All {
 		if pick(o) {
@@ -166,7 +168,10 @@ func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, sna
 	var sc observe.Scope
 	if snap != nil {
 		l := relate.WorthALook(relate.New(snap))
-		sc = observe.Scope{Images: l.Images[:min(images, len(l.Images))], Files: l.Files}
+		sc = observe.Scope{
+			Images: l.Images[:min(images, len(l.Images))], Files: l.Files,
+			Memory: l.Memory[:min(images, len(l.Memory))], Shapes: l.Shapes, Wire: w.Wire,
+		}
 	}
 	return observe.Run(ctx, a.h, obs, sc, snap)
 }
@@ -179,6 +184,7 @@ func (a *Agent) confirmed(ctx context.Context, snap *fact.Snapshot) *explain.Sca
 	if err != nil {
 		return nil
 	}
+	r = judge.Allow(r, x, a.allowances(), snap.Taken)
 	for _, f := range r.Findings {
 		if f.Certainty == judge.Confirmed {
 			s, _ := explain.Explain(ctx, x, r, nil)
@@ -203,21 +209,22 @@ func (a *Agent) early() []*judge.Rule {
 // known, and says that it was interrupted.
 func (a *Agent) tell(ctx context.Context, snap *fact.Snapshot) (*explain.Scan, error) {
 	tellCtx := context.WithoutCancel(ctx)
-	s, err := Rejudge(tellCtx, snap, a.rules, a.causes)
+	s, err := Rejudge(tellCtx, snap, a.rules, a.causes, a.allowances())
 	if err != nil {
 		return s, err
 	}
 	return s, ctx.Err()
 }
 
-// Rejudge judges and explains a stored snapshot with the rules of today.
-func Rejudge(ctx context.Context, snap *fact.Snapshot, rs []*judge.Rule, cs []*explain.Hypothesis) (*explain.Scan, error) {
+// Rejudge judges and explains a stored snapshot with the rules of today; what
+// was allowed when it was taken is let be.
+func Rejudge(ctx context.Context, snap *fact.Snapshot, rs []*judge.Rule, cs []*explain.Hypothesis, as []judge.Allowance) (*explain.Scan, error) {
 	x := relate.New(snap)
 	r, err := judge.Judge(ctx, rs, x)
 	if err != nil {
 		return nil, err
 	}
-	return explain.Explain(ctx, x, r, cs)
+	return explain.Explain(ctx, x, judge.Allow(r, x, as, snap.Taken), cs)
 }
 
 func took(begin time.Time) explain.Took {

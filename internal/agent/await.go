@@ -59,7 +59,7 @@ func (a *Agent) Await(ctx context.Context, until time.Time, ev func(Event)) (*ex
 
 // returned looks at processes and their images alone.
 func (a *Agent) returned(ctx context.Context) *explain.Scan {
-	snap := a.wave(ctx, waves[0].observers, nil, 0)
-	snap = a.wave(ctx, waves[1].observers, snap, 8)
+	snap := a.wave(ctx, waves[0].observers, nil, 0, Want{})
+	snap = a.wave(ctx, waves[1].observers, snap, 8, Want{})
 	return a.confirmed(ctx, snap)
 }

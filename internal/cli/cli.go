@@ -15,7 +15,6 @@ import (
 
 	"demine/internal/agent"
 	"demine/internal/explain"
-	"demine/internal/host"
 	"demine/internal/i18n"
 )
 
@@ -26,7 +25,7 @@ var Version = "0.1.0-dev"
 func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer, env func(string) string) int {
 	name, _ := os.Hostname()
 	return run(ctx, args, world{
-		in: in, out: out, err: errw, env: env, look: lookHere, now: time.Now,
+		in: in, out: out, err: errw, env: env, now: time.Now,
 		host: name, asRoot: os.Geteuid() == 0, terminal: isTerminal, width: terminalWidth,
 	})
 }
@@ -36,7 +35,7 @@ type world struct {
 	in       io.Reader
 	out, err io.Writer
 	env      func(string) string
-	look     looker
+	look     looker // nil: this host is looked at
 	now      func() time.Time
 	host     string // name of this host
 	asRoot   bool
@@ -46,14 +45,6 @@ type world struct {
 
 // looker examines a host.
 type looker func(context.Context, *slog.Logger, agent.Want, func(agent.Event)) (*explain.Scan, error)
-
-func lookHere(ctx context.Context, log *slog.Logger, w agent.Want, ev func(agent.Event)) (*explain.Scan, error) {
-	a, err := agent.New(host.Live(), log)
-	if err != nil {
-		return nil, err
-	}
-	return a.Look(ctx, w, ev)
-}
 
 // app is one run of the command line.
 type app struct {

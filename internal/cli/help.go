@@ -66,6 +66,7 @@ var placeholders = map[string]string{
 	"lang": "LANG", "color": "WHEN", "log-level": "LEVEL", "fail-on": "CLASS", "from": "FILE", "state": "DIR",
 	"keep": "ADDR", "incident": "ID", "finding": "ID", "revert": "TIME", "redis-bind": "ADDR", "redis-port": "PORT",
 	"client-config": "FILE", "host": "NAME", "output": "FILE", "max-mb": "MB", "format": "WORD",
+	"why": "TEXT", "until": "DAY", "end": "ID",
 }
 
 func padded(s string, n int) string { return s + strings.Repeat(" ", max(1, n-len(s))) }

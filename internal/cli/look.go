@@ -15,7 +15,7 @@ func (a *app) see(ctx context.Context, from string, snapshot bool) (*explain.Sca
 	}
 	t := a.comment()
 	t.begin()
-	s, err := a.look(ctx, a.log, agent.Want{KeepSnapshot: snapshot}, t.event)
+	s, err := a.examine(ctx, agent.Want{KeepSnapshot: snapshot}, t.event)
 	t.end()
 	switch {
 	case s != nil && err != nil && ctx.Err() != nil:
@@ -29,6 +29,17 @@ func (a *app) see(ctx context.Context, from string, snapshot bool) (*explain.Sca
 		return nil, err
 	}
 	return s, nil
+}
+
+func (a *app) examine(ctx context.Context, w agent.Want, ev func(agent.Event)) (*explain.Scan, error) {
+	if a.look != nil {
+		return a.look(ctx, a.log, w, ev)
+	}
+	ag, err := a.agent()
+	if err != nil {
+		return nil, err
+	}
+	return ag.Look(ctx, w, ev)
 }
 
 // exit sets the exit status, unless the look was interrupted.

@@ -31,7 +31,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.scanCommand(), a.explainCommand(), a.exposureCommand(),
 		a.changeCommand(respond.KindContain), a.changeCommand(respond.KindClean), a.changeCommand(respond.KindHarden),
 		a.undoCommand(), a.keepCommand(), a.statusCommand(), a.historyCommand(), a.showCommand(), a.applyCommand(),
-		a.evidenceCommand(), a.reportCommand(),
+		a.evidenceCommand(), a.reportCommand(), a.allowCommand(),
 		a.doctorCommand(), a.versionCommand(), a.completionCommand(root), a.revertCommand())
 	root.SetHelpCommand(a.helpCommand(root))
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.help(cmd) })

@@ -61,7 +61,11 @@ func rejudged(ctx context.Context, old *explain.Scan) (*explain.Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := agent.Rejudge(ctx, old.Snapshot, rs, cs)
+	var allowed []judge.Allowance
+	for _, a := range old.Allowed {
+		allowed = append(allowed, a.Allowance)
+	}
+	s, err := agent.Rejudge(ctx, old.Snapshot, rs, cs, allowed)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ type Scan struct {
 	Schedule  []relate.Schedule `json:"schedule,omitempty"` // of the autostarts in incidents
 	Unknown   []judge.Unknown   `json:"unknown"`
 	Excused   []judge.Excused   `json:"excused,omitempty"`
+	Allowed   []judge.Allowed   `json:"allowed,omitempty"` // miners that somebody decided to let be
 	Coverage  []fact.Coverage   `json:"coverage"`
 	Counts    map[string]int    `json:"counts"` // what was examined: process, socket, autostart …
 	Operator  Operator          `json:"operator"`

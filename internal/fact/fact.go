@@ -26,6 +26,8 @@ type Snapshot struct {
 	Firewall  []Ruleset   `json:"firewall,omitempty"`
 	Service   []Service   `json:"service,omitempty"`
 	Log       []LogEvent  `json:"log,omitempty"`
+	Container []Container `json:"container,omitempty"`
+	Flow      []Flow      `json:"flow,omitempty"`
 }
 
 // Kinds of fact, as they are named in Coverage.Sees and Observer.Sees.
@@ -41,6 +43,8 @@ const (
 	KindFirewall  = "firewall"
 	KindService   = "service"
 	KindLog       = "log"
+	KindContainer = "container"
+	KindFlow      = "flow"
 )
 
 // HostInfo says which machine was looked at, and from where.

@@ -55,39 +55,50 @@ type RDBMark struct {
 
 // File is a file that something points at. Only such files are in a Snapshot.
 type File struct {
-	Ref        Ref       `json:"ref"`
-	Path       Path      `json:"path"`
-	ID         FileID    `json:"id,omitzero"`
-	Missing    bool      `json:"missing,omitempty"`
-	Deleted    bool      `json:"deleted,omitempty"` // only a process still holds it
-	Type       string    `json:"type,omitempty"`    // regular, dir, link, fifo, socket, device
-	Mode       uint32    `json:"mode,omitempty"`    // permission and set-id bits
-	UID        int       `json:"uid"`
-	GID        int       `json:"gid"`
-	Owner      string    `json:"owner,omitempty"`
-	Size       int64     `json:"size"`
-	Modified   time.Time `json:"modified,omitzero"`
-	Changed    time.Time `json:"changed,omitzero"`
-	Born       time.Time `json:"born,omitzero"`
-	Flags      []string  `json:"flags,omitempty"`       // immutable, append
-	WritableBy []string  `json:"writable_by,omitempty"` // who besides root can write it or a parent: user names, or "everyone"
-	Format     string    `json:"format,omitempty"`      // elf, script, text, rdb, data
-	Package    string    `json:"package,omitempty"`     // that owns the path
-	Verified   string    `json:"verified,omitempty"`    // same, changed, or empty: not compared
-	Scanned    string    `json:"scanned,omitempty"`     // whole, part: how much was searched for patterns; empty: not
-	Patterns   []Pattern `json:"patterns,omitempty"`
-	Shell      Shell     `json:"shell"`             // of a script
-	Pointed    []string  `json:"pointed,omitempty"` // kinds of fact that point at it
-	Gaps       []string  `json:"gaps,omitempty"`
+	Ref        Ref         `json:"ref"`
+	Path       Path        `json:"path"`
+	ID         FileID      `json:"id,omitzero"`
+	Missing    bool        `json:"missing,omitempty"`
+	Deleted    bool        `json:"deleted,omitempty"` // only a process still holds it
+	Type       string      `json:"type,omitempty"`    // regular, dir, link, fifo, socket, device
+	Mode       uint32      `json:"mode,omitempty"`    // permission and set-id bits
+	UID        int         `json:"uid"`
+	GID        int         `json:"gid"`
+	Owner      string      `json:"owner,omitempty"`
+	Size       int64       `json:"size"`
+	Modified   time.Time   `json:"modified,omitzero"`
+	Changed    time.Time   `json:"changed,omitzero"`
+	Born       time.Time   `json:"born,omitzero"`
+	Flags      []string    `json:"flags,omitempty"`       // immutable, append
+	WritableBy []string    `json:"writable_by,omitempty"` // who besides root can write it or a parent: user names, or "everyone"
+	Format     string      `json:"format,omitempty"`      // elf, script, text, rdb, data
+	Package    string      `json:"package,omitempty"`     // that owns the path
+	Verified   string      `json:"verified,omitempty"`    // same, changed, or empty: not compared
+	SHA256     string      `json:"sha256,omitempty"`      // of the whole file, where what was found in it asks for it
+	Scanned    string      `json:"scanned,omitempty"`     // whole, part: how much was searched for patterns; empty: not
+	Patterns   []Pattern   `json:"patterns,omitempty"`
+	Indicators []Indicator `json:"indicators,omitempty"`
+	ELF        *ELF        `json:"elf,omitempty"`
+	Shell      Shell       `json:"shell"`             // of a script
+	Pointed    []string    `json:"pointed,omitempty"` // kinds of fact that point at it
+	Gaps       []string    `json:"gaps,omitempty"`
 }
 
 // Pattern is one known pattern found in a file or in memory.
 type Pattern struct {
 	ID       string `json:"id"`
 	Strength string `json:"strength"` // conclusive, strong, weak
-	Offset   int64  `json:"offset"`
+	Offset   int64  `json:"offset"`   // in memory its address
 	Count    int    `json:"count"`
+	Where    string `json:"where,omitempty"` // in memory: one of WhereCode, WhereFixed, WhereData
 }
+
+// Where in memory a pattern was found; of several places the first of these.
+const (
+	WhereCode  = "code"  // it may be executed
+	WhereFixed = "fixed" // it may not be written: constants of code
+	WhereData  = "data"  // it may be written: also what was only read from somewhere
+)
 
 // Account is one line of the account database.
 type Account struct {

@@ -45,8 +45,12 @@ type Process struct {
 	WaitNow    float64   `json:"wait_now"`               // percent of the sample that a runnable thread waited, summed over threads; -1 when unknown
 	BusyNow    float64   `json:"busy_now"`               // waiting / (waiting + running) in the sample, percent; -1 when unknown
 	NetNS      uint64    `json:"netns,omitempty"`
-	Sockets    []uint64  `json:"sockets,omitempty"` // inodes of the sockets that it holds open
-	Gaps       []string  `json:"gaps,omitempty"`    // fields that could not be read
+	Sockets    []uint64  `json:"sockets,omitempty"`  // inodes of the sockets that it holds open
+	Hidden     []string  `json:"hidden,omitempty"`   // how it is kept from sight: mount (something is mounted over its folder), list (its folder is not listed)
+	KnownBy    []string  `json:"known_by,omitempty"` // of a hidden one, the views that know it: number, cgroup, thread, socket, parent …
+	Shape      *Shape    `json:"shape,omitempty"`
+	Memory     *Memory   `json:"memory,omitempty"`
+	Gaps       []string  `json:"gaps,omitempty"` // fields that could not be read
 }
 
 // Load is what the machine as a whole is doing. Percents of CPUNow* are of all
@@ -71,6 +75,7 @@ type Load struct {
 	SwapInOut float64    `json:"swap_in_out,omitempty"` // pages a second in the sample
 	Brief     float64    `json:"brief"`                 // used in the sample by processes that began or ended in it
 	Blocked   int        `json:"blocked"`               // tasks in D state
+	Unseen    float64    `json:"unseen"`                // counted by the kernel and used by no process that was seen, nor by Brief; -1 when it cannot be known
 }
 
 // CPUUse is one CPU over the sample, in percent of it. Busy is user, system

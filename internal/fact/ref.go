@@ -56,6 +56,15 @@ func KeyRef(p Path, fingerprint string) Ref {
 // two of them apart.
 func ServiceRef(name, key string) Ref { return Ref("service:" + name + ":" + key) }
 
+// ContainerRef identifies a container by its id.
+func ContainerRef(id string) Ref { return Ref("container:" + id) }
+
+// FlowRef identifies what was heard on a socket.
+func FlowRef(socket Ref) Ref { return Ref("flow:" + socket.Key()) }
+
+// LoadRef identifies the load: there is one of it.
+const LoadRef Ref = "load:sample"
+
 // AccountRef identifies an account by its name.
 func AccountRef(name string) Ref { return Ref("account:" + name) }
 

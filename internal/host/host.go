@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -97,6 +98,18 @@ type Files interface {
 	Flags(p fact.Path) ([]string, error)
 }
 
+// Pair is the two ends of a TCP connection.
+type Pair struct{ Local, Peer netip.AddrPort }
+
+// Segment is one that was heard. Data is valid only until tell returns.
+type Segment struct {
+	Pair Pair
+	Sent bool // by this host
+	Seq  uint32
+	Data []byte
+	At   time.Time
+}
+
 // Kernel asks the running kernel. A host that is not running answers
 // ErrUnavailable.
 type Kernel interface {
@@ -105,6 +118,16 @@ type Kernel interface {
 	// Sockets lists the tcp and udp sockets of the network namespace of the
 	// process with this pid (0: demine's own).
 	Sockets(ctx context.Context, pid int) ([]fact.Socket, error)
+	// Memory reads the memory of a process by its addresses, without stopping
+	// it. A part that is not mapped (any more) is an error of that read alone.
+	Memory(pid int) (File, error)
+	// Alive reports whether a process or thread has this number, whatever /proc
+	// lists.
+	Alive(pid int) bool
+	// Hear tells the payloads of TCP segments that pass in the network namespace
+	// of the process with this pid (0: demine's own), of these pairs only, until
+	// ctx ends. It sends nothing.
+	Hear(ctx context.Context, pid int, pairs []Pair, tell func(Segment)) error
 	// Firewall reads the packet filter of demine's own network namespace.
 	Firewall(ctx context.Context) ([]fact.Ruleset, []fact.Gap)
 	// Dial connects to an address of this very host.

@@ -89,6 +89,16 @@ func subjects(x *relate.Index, kind string) []subject {
 		for i := range s.Service {
 			out = append(out, subject{s.Service[i].Ref, &s.Service[i], originOf(s.Service[i].Config), s.Service[i].Gaps})
 		}
+	case fact.KindContainer:
+		for i := range s.Container {
+			out = append(out, subject{s.Container[i].Ref, &s.Container[i], &s.Container[i].Origin, nil})
+		}
+	case fact.KindFlow:
+		for i := range s.Flow {
+			out = append(out, subject{s.Flow[i].Ref, &s.Flow[i], nil, nil})
+		}
+	case fact.KindLoad:
+		out = append(out, subject{fact.LoadRef, &s.Load, nil, nil})
 	case "exposure":
 		for i := range x.Exposures {
 			out = append(out, subject{x.Exposures[i].Ref, &x.Exposures[i], nil, nil})

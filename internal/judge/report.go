@@ -61,4 +61,5 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	Unknown  []Unknown `json:"unknown"`
 	Excused  []Excused `json:"excused,omitempty"`
+	Allowed  []Allowed `json:"allowed,omitempty"`
 }

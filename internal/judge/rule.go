@@ -54,6 +54,9 @@ var kinds = map[string]any{
 	fact.KindAccount:   &fact.Account{},
 	fact.KindKey:       &fact.Key{},
 	fact.KindService:   &fact.Service{},
+	fact.KindContainer: &fact.Container{},
+	fact.KindFlow:      &fact.Flow{},
+	fact.KindLoad:      &fact.Load{},
 	"exposure":         &relate.Exposure{},
 }
 

@@ -20,4 +20,9 @@ var All = []*Observer{
 	redis,
 	file,
 	packages,
+	hidden,
+	shape,
+	memory,
+	wire,
+	container,
 }

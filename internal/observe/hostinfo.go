@@ -38,7 +38,7 @@ func seeHost(_ context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, erro
 	zone(v, &h, in.Taken)
 	h.PIDSpace = pidSpace(v)
 	if h.PIDSpace == "nested" {
-		h.Container = container(v)
+		h.Container = ownContainer(v)
 	}
 	p.Host = &h
 	return p, nil
@@ -108,9 +108,9 @@ func pidSpace(v *View) string {
 	return "host"
 }
 
-// container tells whether demine itself runs in one, by what the runtimes
+// ownContainer tells whether demine itself runs in one, by what the runtimes
 // leave in the root and by the cgroup of pid 1.
-func container(v *View) string {
+func ownContainer(v *View) string {
 	if b, _, err := v.ReadFile("/run/systemd/container", 256); err == nil {
 		return strings.TrimSpace(fact.Text(b))
 	}

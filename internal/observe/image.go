@@ -117,6 +117,9 @@ func (r *imageReader) read(p *fact.Process) (fact.File, error) {
 	}
 	f.Scanned = "whole"
 	f.Patterns, err = r.search(file, info.Size, &f)
+	if len(f.Patterns) > 0 {
+		f.SHA256 = digest(file, info.Size, r.buf)
+	}
 	return f, err
 }
 

@@ -23,6 +23,8 @@ func clone(s *fact.Snapshot) *fact.Snapshot {
 	c.Firewall = slices.Clone(s.Firewall)
 	c.Service = slices.Clone(s.Service)
 	c.Log = slices.Clone(s.Log)
+	c.Container = slices.Clone(s.Container)
+	c.Flow = slices.Clone(s.Flow)
 	return &c
 }
 
@@ -33,7 +35,7 @@ func merge(s *fact.Snapshot, p Part) {
 	if p.Load != nil {
 		s.Load = *p.Load
 	}
-	s.Process = put(s.Process, p.Process, func(f *fact.Process) fact.Ref { return f.Ref })
+	s.Process = put(s.Process, beside(s.Process, p.Process), func(f *fact.Process) fact.Ref { return f.Ref })
 	s.Socket = put(s.Socket, p.Socket, func(f *fact.Socket) fact.Ref { return f.Ref })
 	s.Autostart = put(s.Autostart, p.Autostart, func(f *fact.Autostart) fact.Ref { return f.Ref })
 	s.File = put(s.File, p.File, func(f *fact.File) fact.Ref { return f.Ref })
@@ -42,6 +44,8 @@ func merge(s *fact.Snapshot, p Part) {
 	s.Firewall = put(s.Firewall, p.Firewall, func(f *fact.Ruleset) fact.Ref { return f.Ref })
 	s.Service = put(s.Service, p.Service, func(f *fact.Service) fact.Ref { return f.Ref })
 	s.Log = append(s.Log, p.Log...)
+	s.Container = put(s.Container, p.Container, func(f *fact.Container) fact.Ref { return f.Ref })
+	s.Flow = put(s.Flow, p.Flow, func(f *fact.Flow) fact.Ref { return f.Ref })
 }
 
 // put adds facts, in place of those with the same Ref.
@@ -63,4 +67,33 @@ func put[F any](have, add []F, ref func(*F) fact.Ref) []F {
 		have = append(have, add[i])
 	}
 	return have
+}
+
+// beside keeps what observers that ran side by side found out about the same
+// process: each began with what was known before.
+func beside(have, add []fact.Process) []fact.Process {
+	if len(add) == 0 {
+		return nil
+	}
+	at := make(map[fact.Ref]*fact.Process, len(have))
+	for i := range have {
+		at[have[i].Ref] = &have[i]
+	}
+	out := slices.Clone(add)
+	for i := range out {
+		h, p := at[out[i].Ref], &out[i]
+		if h == nil {
+			continue
+		}
+		if p.ExeFile == "" {
+			p.ExeFile = h.ExeFile
+		}
+		if p.Shape == nil {
+			p.Shape = h.Shape
+		}
+		if p.Memory == nil {
+			p.Memory = h.Memory
+		}
+	}
+	return out
 }

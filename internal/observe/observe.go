@@ -27,8 +27,11 @@ type Observer struct {
 
 // Scope says what a targeted observer should look at.
 type Scope struct {
-	Images []fact.Ref  // processes whose executable is to be read
-	Files  []fact.Path // files to be described
+	Images []fact.Ref    // processes whose executable is to be read
+	Files  []fact.Path   // files to be described
+	Memory []fact.Ref    // processes whose memory is to be searched
+	Shapes []fact.Ref    // processes whose threads are to be watched
+	Wire   time.Duration // how long to listen for the Stratum protocol; 0: not
 }
 
 // Part is what one observer adds. A fact whose Ref is in the Snapshot already
@@ -45,13 +48,15 @@ type Part struct {
 	Firewall  []fact.Ruleset
 	Service   []fact.Service
 	Log       []fact.LogEvent
+	Container []fact.Container
+	Flow      []fact.Flow
 	Gaps      []fact.Gap
 	Absent    bool // the thing does not exist on this host
 }
 
 func (p *Part) count() int {
 	return len(p.Process) + len(p.Socket) + len(p.Autostart) + len(p.File) + len(p.Account) +
-		len(p.Key) + len(p.Firewall) + len(p.Service) + len(p.Log)
+		len(p.Key) + len(p.Firewall) + len(p.Service) + len(p.Log) + len(p.Container) + len(p.Flow)
 }
 
 // gap records an error as something not seen. A missing file is no gap.

@@ -332,7 +332,7 @@ func (s *redisServer) service(r *redisLook) fact.Service {
 	for _, name := range append(slices.Clone(asked), "enable-protected-configs", "slaveof", "unixsocket", "aclfile") {
 		xs := s.settings(name)
 		if redisconf.Secretly(name) {
-			xs = hidden(xs)
+			xs = starred(xs)
 		}
 		out.Settings = append(out.Settings, xs...)
 	}
@@ -340,8 +340,8 @@ func (s *redisServer) service(r *redisLook) fact.Service {
 	return out
 }
 
-// hidden keeps of a secret where it is set, and whether.
-func hidden(xs []fact.Setting) []fact.Setting {
+// starred keeps of a secret where it is set, and whether.
+func starred(xs []fact.Setting) []fact.Setting {
 	for i := range xs {
 		if xs[i].Value != "" {
 			xs[i].Value = "***"

@@ -124,6 +124,16 @@ func (x *Index) Ancestors(p *fact.Process) []*fact.Process {
 	return out
 }
 
+// shared: what the process runs is a program of the system, which others run
+// for reasons of their own.
+func (x *Index) shared(p *fact.Process) bool {
+	f := x.Image(p)
+	if f == nil || f.Package == "" {
+		return shipped(p.Exe) && !p.ExeDeleted && (f == nil || len(f.Patterns) == 0)
+	}
+	return f.Verified != "changed"
+}
+
 // Image gives the file that a process runs, or nil.
 func (x *Index) Image(p *fact.Process) *fact.File {
 	if p == nil {
@@ -160,7 +170,8 @@ func (x *Index) ServiceOf(p *fact.Process) *fact.Service {
 }
 
 // Family is a process, all that run the same image, and all their descendants:
-// what must end together. Ancestors are never in it.
+// what must end together. Ancestors are never in it, nor are others that run
+// the same program of a package: one script does not accuse every Python.
 func (x *Index) Family(p *fact.Process) []*fact.Process {
 	seen := map[*fact.Process]bool{}
 	var out []*fact.Process
@@ -176,6 +187,9 @@ func (x *Index) Family(p *fact.Process) []*fact.Process {
 		}
 	}
 	add(p)
+	if x.shared(p) {
+		return out
+	}
 	for i := range x.S.Process {
 		q := &x.S.Process[i]
 		if p.ExeID != (fact.FileID{}) && q.ExeID == p.ExeID {

@@ -11,6 +11,8 @@ import (
 type Look struct {
 	Images []fact.Ref  // processes, those that used most CPU first
 	Files  []fact.Path // files that facts name
+	Memory []fact.Ref  // processes whose memory is worth searching, those that used most CPU first
+	Shapes []fact.Ref  // processes whose threads are worth watching
 }
 
 // A process is busy when it used this much of one CPU over its life or now.
@@ -31,7 +33,7 @@ func WorthALook(x *Index) Look {
 		if p.Kernel || p.Exe == "" || p.PID == x.S.Host.Self {
 			continue
 		}
-		if p.CPULife >= busyPercent || p.CPUNow >= busyPercent || p.ExeDeleted || WorthReading(p.Exe) || x.unowned(p) {
+		if p.CPULife >= busyPercent || p.CPUNow >= busyPercent || p.ExeDeleted || len(p.Hidden) > 0 || WorthReading(p.Exe) || x.unowned(p) {
 			ps = append(ps, p)
 		}
 		if p.ExeDeleted && p.Container == "" && !under(p.Exe, "/memfd:") {
@@ -39,11 +41,38 @@ func WorthALook(x *Index) Look {
 		}
 	}
 	sort.SliceStable(ps, func(i, j int) bool { return max(ps[i].CPULife, ps[i].CPUNow) > max(ps[j].CPULife, ps[j].CPUNow) })
+	asleep := map[fact.FileID]bool{}
 	for _, p := range ps {
 		l.Images = append(l.Images, p.Ref)
+		if x.worthRemembering(p, asleep) {
+			l.Memory = append(l.Memory, p.Ref)
+		}
+		if p.CPULife >= busyPercent || p.CPUNow >= busyPercent {
+			l.Shapes = append(l.Shapes, p.Ref)
+		}
 	}
 	l.Files = append(l.Files, keyCommands(x)...)
 	return l
+}
+
+// worthRemembering reports whether the memory of a process that is worth a look
+// may hold what its image does not: it is busy, or its image is packed, was
+// deleted, or lies where programs are not installed. Of those that are not busy
+// and run the same image one is enough.
+func (x *Index) worthRemembering(p *fact.Process, asleep map[fact.FileID]bool) bool {
+	if p.CPULife >= busyPercent || p.CPUNow >= busyPercent || len(p.Hidden) > 0 {
+		return true
+	}
+	if !p.ExeDeleted && !Uninstalled(p.Exe) && !x.packed(p) || asleep[p.ExeID] {
+		return false
+	}
+	asleep[p.ExeID] = p.ExeID != fact.FileID{}
+	return true
+}
+
+func (x *Index) packed(p *fact.Process) bool {
+	f := x.Image(p)
+	return f != nil && f.ELF.Packed()
 }
 
 // unowned: it is known that no package owns what the process runs.

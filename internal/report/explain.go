@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"demine/internal/explain"
+	"demine/internal/fact"
 	"demine/internal/i18n"
 	"demine/internal/judge"
 )
@@ -242,6 +243,9 @@ func (p *printer) finding(f *judge.Finding) {
 	}
 	p.row(p.say("label.subject"), p.host(string(f.Subject)), 2)
 	p.reasoning(f.Rule)
+	if kind := f.Subject.Kind(); judge.OfMiner(f.Rule) && (kind == fact.KindProcess || kind == fact.KindFile) {
+		p.row(p.say("label.yours"), p.say("allowance.how", "finding", f.ID), 0)
+	}
 	if len(f.Attack) > 0 {
 		p.row(p.say("label.attack"), p.host(strings.Join(f.Attack, ", ")), 0)
 	}

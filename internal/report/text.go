@@ -18,6 +18,7 @@ func Text(w io.Writer, s *explain.Scan, o Options) error {
 	}
 	p.attacks()
 	p.posture()
+	p.allowed()
 	p.next()
 	p.lookedAt()
 	return p.flush(w)

@@ -1,0 +1,3 @@
+package host
+
+func (liveKernel) Alive(int) bool { return false }

@@ -1,0 +1,5 @@
+package host
+
+import "context"
+
+func (liveKernel) Hear(context.Context, int, []Pair, func(Segment)) error { return ErrUnavailable }

@@ -1,0 +1,14 @@
+package observe
+
+import (
+	"context"
+
+	"demine/internal/fact"
+)
+
+var memory = &Observer{
+	Name: "memory",
+	Doc:  "nothing yet",
+	Sees: []string{fact.KindProcess},
+	See:  func(context.Context, *View, *fact.Snapshot, Scope) (Part, error) { return Part{Absent: true}, nil },
+}
