@@ -66,9 +66,10 @@ type Flow struct {
 	Ref        Ref         `json:"ref"`
 	Socket     Ref         `json:"socket"`
 	Process    Ref         `json:"process,omitempty"`
-	Dialect    string      `json:"dialect"` // monero, bitcoin, ethereum, ethproxy …
-	Methods    []string    `json:"methods"` // in the order in which they were first heard
-	Sent       int         `json:"sent"`    // messages of this host
+	Dialect    string      `json:"dialect"`        // monero, bitcoin, ethereum, ethproxy …
+	Role       string      `json:"role,omitempty"` // client: this host mines, or passes on to one who does; server: others mine through it; empty: not told
+	Methods    []string    `json:"methods"`        // in the order in which they were first heard
+	Sent       int         `json:"sent"`           // messages of this host
 	Received   int         `json:"received"`
 	Peer       string      `json:"peer"`
 	First      time.Time   `json:"first"`
