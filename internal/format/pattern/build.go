@@ -1,124 +1,95 @@
 package pattern
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// build makes the automaton of the folded words.
-func (s *Set) build(words [][]byte) error {
-	s.classes(words)
-	t := trie{width: int(s.width)}
-	t.add()
-	for id, w := range words {
-		if err := t.insert(id, w, &s.class); err != nil {
-			return err
-		}
-	}
-	t.link()
-	s.number(&t)
-	return nil
+const (
+	gramLen    = 3
+	longWindow = 8 // a longer window of a pattern gives more grams, not a faster search
+	hashBits   = 15
+)
+
+// gram is one place in a pattern by which it is found.
+type gram struct {
+	hash uint16
+	at   uint16 // offset in the pattern
+	id   int32
 }
 
-// classes gives each byte that occurs in a word its own class, and all others
-// class 0; capital letters have the class of the small ones.
-func (s *Set) classes(words [][]byte) {
-	n := uint8(0)
-	var seen [256]bool
-	for _, w := range words {
-		for _, c := range w {
-			if !seen[c] {
-				seen[c] = true
-				n++ // at most 230: capitals never occur
-				s.class[c] = n
-			}
-		}
-	}
-	for c := byte('A'); c <= 'Z'; c++ {
-		s.class[c] = s.class[c|0x20]
-	}
-	s.width = uint32(n) + 1
+// table tells of every gram that occurs in a pattern's window which those are.
+type table struct {
+	some  [1 << hashBits]uint8   // 1 where there is one
+	first [1<<hashBits + 1]int32 // grams[first[h]:first[h+1]] have hash h
+	grams []gram
 }
 
-// trie is the automaton while it is made; state 0 is the start.
-type trie struct {
-	width int
-	next  []int32 // state*width+class → state, -1 none
-	outs  [][]int32
-	fail  []int32
+// build takes of each pattern a window as long as the shortest one. Wherever
+// it stands, exactly one of its grams is at a multiple of the stride.
+func (s *Set) build(ps []Pattern) {
+	window := longWindow
+	for _, p := range ps {
+		window = min(window, len(p.Bytes))
+	}
+	s.stride = window - gramLen + 1
+	t := &table{}
+	for id, p := range ps {
+		from := rarest(p.Bytes, window)
+		for at := from; at < from+s.stride; at++ {
+			t.grams = append(t.grams, gram{hash3(p.Bytes[at:]), uint16(at), int32(id)})
+		}
+	}
+	// Those of one pattern by falling offset: so its hits come in order.
+	slices.SortFunc(t.grams, func(a, b gram) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(b.at, a.at), cmp.Compare(a.id, b.id))
+	})
+	for _, g := range t.grams {
+		t.some[g.hash] = 1
+		t.first[int(g.hash)+1]++
+	}
+	for h := range 1 << hashBits {
+		t.first[h+1] += t.first[h]
+	}
+	s.table = t
 }
 
-func (t *trie) add() int32 {
-	for range t.width {
-		t.next = append(t.next, -1)
-	}
-	t.outs = append(t.outs, nil)
-	return int32(len(t.outs) - 1)
+// hash takes the first three bytes of four in little endian, letters of both
+// cases alike (and some signs with each other: what is found is compared).
+func hash(v uint32) uint16 {
+	return uint16((v | 0x20202020) << 8 * 0x9e3779b1 >> (32 - hashBits))
 }
 
-func (t *trie) insert(id int, w []byte, class *[256]uint8) error {
-	at := int32(0)
-	for _, c := range w {
-		i := int(at)*t.width + int(class[c])
-		if t.next[i] < 0 {
-			if len(t.outs) >= maxStates {
-				return errTooMany
-			}
-			n := t.add()
-			t.next[i] = n
+func hash3(b []byte) uint16 { return hash(uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16) }
+
+// rarest gives where the window of w begins whose grams are the least common
+// in programs and texts.
+func rarest(w []byte, window int) (from int) {
+	best := -1
+	for at := 0; at+window <= len(w); at++ {
+		sum := 0
+		for i := at; i+gramLen <= at+window; i++ {
+			sum += commonness(w[i]) * commonness(w[i+1]) * commonness(w[i+2])
 		}
-		at = t.next[i]
+		if best < 0 || sum < best {
+			best, from = sum, at
+		}
 	}
-	t.outs[at] = append(t.outs[at], int32(id))
-	return nil
+	return from
 }
 
-// link fills the missing transitions from those of the longest proper suffix,
-// in order of depth, and takes over what ends there.
-func (t *trie) link() {
-	t.fail = make([]int32, len(t.outs))
-	queue := make([]int32, 1, len(t.outs))
-	for len(queue) > 0 {
-		at := queue[0]
-		queue = queue[1:]
-		for c := range t.width {
-			i := int(at)*t.width + c
-			via := int32(0)
-			if at != 0 {
-				via = t.next[int(t.fail[at])*t.width+c]
-			}
-			to := t.next[i]
-			if to < 0 {
-				t.next[i] = via
-				continue
-			}
-			t.fail[to] = via
-			t.outs[to] = append(slices.Clip(t.outs[to]), t.outs[via]...)
-			queue = append(queue, to)
-		}
+// commonness ranks bytes by how many of them programs and texts hold, roughly:
+// it only decides what is compared in vain.
+func commonness(c byte) int {
+	switch c = lower(c); {
+	case c == 0:
+		return 40
+	case c == 0xff, c == ' ', c == 'e', c == 't', c == 'a', c == 'i', c == 'n', c == 'o', c == 'r', c == 's':
+		return 10
+	case c >= 'a' && c <= 'z', c == '_', c == 0x48, c == 0x8b, c == 0x89, c == 0x24, c == 0x0f, c == 1:
+		return 6 // the last ones are x86-64 code
+	case c >= '0' && c <= '9', c == '.', c == '-', c == '/', c < 0x20, c == 0xe8, c == 0x8d, c == 0xc0:
+		return 4
 	}
-}
-
-// number moves the states that end a pattern to the back, so that one
-// comparison a byte tells them.
-func (s *Set) number(t *trie) {
-	order := make([]uint32, len(t.outs)) // old → new, premultiplied
-	n := uint32(0)
-	for _, ends := range []bool{false, true} {
-		if ends {
-			s.accept = n * s.width
-		}
-		for old, o := range t.outs {
-			if (len(o) > 0) == ends {
-				order[old] = n * s.width
-				n++
-				if ends {
-					s.outs = append(s.outs, o)
-				}
-			}
-		}
-	}
-	s.next = make([]uint32, len(t.next))
-	for old := range t.outs {
-		for c := range t.width {
-			s.next[int(order[old])+c] = order[t.next[old*t.width+c]]
-		}
-	}
+	return 2
 }

@@ -1,14 +1,14 @@
-// Package pattern finds many byte strings in one pass: an automaton of Aho and
-// Corasick ("Efficient string matching: an aid to bibliographic search", CACM
-// 18(6), 1975) made deterministic, over classes of bytes. The content is the
-// package patterns of this module.
+// Package pattern finds many byte strings in one pass. It samples: of every
+// few bytes it looks at one gram of three, and only where some string has that
+// gram it compares. That is the block table of Wu and Manber ("A fast algorithm
+// for multi-pattern searching", TR-94-17, 1994) with a fixed stride in place of
+// their shift: the loads of one step do not wait for those of the step before.
+// The content is the package patterns of this module.
 package pattern
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"slices"
 )
 
 // Strengths of a Pattern.
@@ -26,28 +26,24 @@ type Pattern struct {
 	NoCase   bool   `json:"nocase,omitempty"` // ASCII letters match in both cases
 }
 
-// Limits of a Set: what they allow takes 64 MiB at most.
+// Limits of a Set.
 const (
-	minLen    = 4
-	maxLen    = 256
-	maxStates = 1 << 16
+	MinLen = 4
+	MaxLen = 256
+	maxSet = 1 << 17
 )
 
 // Set is what Compile gives. It is safe for concurrent use and does not hold
 // the strings in clear, so that a scanner of memory does not find them in it.
 type Set struct {
 	info    []Pattern // without Bytes
-	class   [256]uint8
-	width   uint32   // transitions of a state
-	next    []uint32 // state+class → state; states are multiples of width
-	accept  uint32   // states from here on end a pattern
-	outs    [][]int32
+	masked  [][]byte  // their Bytes under mask, in lower case where case does not matter
 	longest int
-	lens    []int
-	masked  [][]byte // nil where the automaton alone decides
+	stride  int // distance of the grams that are looked at
+	table   *table
 }
 
-// mask keeps the copies that letters' case is checked against out of clear.
+// mask keeps what is compared out of clear.
 const mask = 0xa5
 
 // Len is how many patterns there are; their numbers are those of the slice
@@ -57,16 +53,18 @@ func (s *Set) Len() int { return len(s.info) }
 // At gives a pattern's ID, Strength and NoCase, without its Bytes.
 func (s *Set) At(id int) Pattern { return s.info[id] }
 
-// Compile makes a Set. An error names the pattern that is shorter than 4 or
-// longer than 256 bytes, has no known strength or the ID of another one.
+// Compile makes a Set. An error names the pattern that is shorter than MinLen
+// or longer than MaxLen, has no known strength or the ID of another one.
 func Compile(ps []Pattern) (*Set, error) {
+	if len(ps) > maxSet {
+		return nil, fmt.Errorf("%d patterns, at most %d", len(ps), maxSet)
+	}
 	s := &Set{}
 	ids := map[string]bool{}
-	var words [][]byte
 	for _, p := range ps {
 		switch {
-		case len(p.Bytes) < minLen || len(p.Bytes) > maxLen:
-			return nil, fmt.Errorf("pattern %q: %d bytes, want %d to %d", p.ID, len(p.Bytes), minLen, maxLen)
+		case len(p.Bytes) < MinLen || len(p.Bytes) > MaxLen:
+			return nil, fmt.Errorf("pattern %q: %d bytes, want %d to %d", p.ID, len(p.Bytes), MinLen, MaxLen)
 		case p.Strength != Conclusive && p.Strength != Strong && p.Strength != Weak:
 			return nil, fmt.Errorf("pattern %q: strength %q", p.ID, p.Strength)
 		case p.ID == "" || ids[p.ID]:
@@ -74,20 +72,21 @@ func Compile(ps []Pattern) (*Set, error) {
 		}
 		ids[p.ID] = true
 		s.longest = max(s.longest, len(p.Bytes))
-		s.lens = append(s.lens, len(p.Bytes))
-		words = append(words, folded(p.Bytes))
 		s.masked = append(s.masked, masked(p))
 		p.Bytes = nil
 		s.info = append(s.info, p)
 	}
-	return s, s.build(words)
+	s.build(ps)
+	return s, nil
 }
 
-// folded is p in lower case (ASCII): the automaton knows no other.
-func folded(p []byte) []byte {
-	out := bytes.Clone(p)
+func masked(p Pattern) []byte {
+	out := bytes.Clone(p.Bytes)
 	for i, c := range out {
-		out[i] = lower(c)
+		if p.NoCase {
+			c = lower(c)
+		}
+		out[i] = c ^ mask
 	}
 	return out
 }
@@ -99,17 +98,25 @@ func lower(c byte) byte {
 	return c
 }
 
-// masked is what an exact pattern with letters is checked against.
-func masked(p Pattern) []byte {
-	letters := slices.ContainsFunc(p.Bytes, func(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' })
-	if p.NoCase || !letters {
-		return nil
+// stands reports whether pattern id stands in b at off.
+func (s *Set) stands(id int32, b []byte, off int) bool {
+	m := s.masked[id]
+	if off < 0 || off+len(m) > len(b) {
+		return false
 	}
-	out := bytes.Clone(p.Bytes)
-	for i := range out {
-		out[i] ^= mask
+	b = b[off : off+len(m)]
+	if s.info[id].NoCase {
+		for i, c := range m {
+			if lower(b[i])^mask != c {
+				return false
+			}
+		}
+		return true
 	}
-	return out
+	for i, c := range m {
+		if b[i]^mask != c {
+			return false
+		}
+	}
+	return true
 }
-
-var errTooMany = errors.New("too many patterns")

@@ -33,6 +33,14 @@ func compile(t testing.TB, ps []Pattern) *Set {
 	return s
 }
 
+func folded(b []byte) []byte {
+	out := bytes.Clone(b)
+	for i, c := range out {
+		out[i] = lower(c)
+	}
+	return out
+}
+
 // naive is what Scan has to find.
 func naive(ps []Pattern, b []byte) []found {
 	var out []found
@@ -81,6 +89,7 @@ func TestScan(t *testing.T) {
 		if d := gocmp.Diff(want, scan(s, []byte(in))); d != "" {
 			t.Errorf("%q: %s", in, d)
 		}
+		inOrder(t, s, []byte(in))
 		if d := gocmp.Diff(want, pieces(s, []byte(in), []byte{0, 2})); d != "" {
 			t.Errorf("%q in pieces: %s", in, d)
 		}
@@ -88,6 +97,18 @@ func TestScan(t *testing.T) {
 	if s.At(1).ID != "exact" || s.At(1).Bytes != nil || s.Len() != len(some) {
 		t.Error(s.At(1))
 	}
+}
+
+// inOrder: the hits of one pattern come in the order of their offsets.
+func inOrder(t *testing.T, s *Set, b []byte) {
+	t.Helper()
+	last := map[int]int{}
+	s.Scan(b, func(id, off int) {
+		if at, ok := last[id]; ok && at >= off {
+			t.Errorf("%q: pattern %d at %d after %d", b, id, off, at)
+		}
+		last[id] = off
+	})
 }
 
 func TestScannerReset(t *testing.T) {
@@ -107,7 +128,7 @@ func TestCompileErrors(t *testing.T) {
 	ok := Pattern{ID: "a", Strength: Weak, Bytes: []byte("abcd")}
 	for name, ps := range map[string][]Pattern{
 		"short":    {{ID: "a", Strength: Weak, Bytes: []byte("abc")}},
-		"long":     {{ID: "a", Strength: Weak, Bytes: make([]byte, maxLen+1)}},
+		"long":     {{ID: "a", Strength: Weak, Bytes: make([]byte, MaxLen+1)}},
 		"strength": {{ID: "a", Strength: "x", Bytes: []byte("abcd")}},
 		"twice":    {ok, ok},
 		"no id":    {{Strength: Weak, Bytes: []byte("abcd")}},
@@ -129,8 +150,8 @@ func FuzzScan(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 1, 2, 3, 1, 2, 3, 4}, []byte{0, 0, 1, 2, 3, 1, 2, 3, 1, 2, 3, 4}, []byte{})
 	f.Fuzz(func(t *testing.T, words, b, cuts []byte) {
 		var ps []Pattern
-		for i := 0; len(words) >= minLen && i < 20; i++ {
-			n := minLen + int(words[0])%5
+		for i := 0; len(words) >= MinLen && i < 20; i++ {
+			n := MinLen + int(words[0])%5
 			n = min(n, len(words))
 			ps = append(ps, Pattern{ID: fmt.Sprint(i), Strength: Weak, Bytes: bytes.Clone(words[:n]), NoCase: i%2 == 1})
 			words = words[min(n, 3):]
@@ -141,6 +162,7 @@ func FuzzScan(f *testing.F) {
 		if d := gocmp.Diff(want, scan(s, b)); d != "" {
 			t.Fatal(d)
 		}
+		inOrder(t, s, b)
 		if d := gocmp.Diff(want, pieces(s, b, cuts)); d != "" {
 			t.Fatal("in pieces:", d)
 		}

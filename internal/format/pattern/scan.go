@@ -1,46 +1,43 @@
 package pattern
 
-// Scan calls hit for every occurrence in b, also overlapping ones, in the
-// order of their ends, with the number of the pattern and the offset of its
-// first byte.
+import "encoding/binary"
+
+// Scan calls hit for every occurrence in b, also overlapping ones, with the
+// number of the pattern and the offset of its first byte; those of one pattern
+// in the order of their offsets.
 func (s *Set) Scan(b []byte, hit func(id int, off int)) {
-	s.run(0, b, func(ends uint32, end int) {
-		for _, id := range s.outs[ends] {
-			if off, ok := s.exact(id, b, end); ok {
-				hit(int(id), off)
+	if len(s.info) == 0 {
+		return
+	}
+	some, d, i := &s.table.some, s.stride, 0
+	for ; i+3*d+4 <= len(b); i += 4 * d {
+		h0 := hash(binary.LittleEndian.Uint32(b[i:]))
+		h1 := hash(binary.LittleEndian.Uint32(b[i+d:]))
+		h2 := hash(binary.LittleEndian.Uint32(b[i+2*d:]))
+		h3 := hash(binary.LittleEndian.Uint32(b[i+3*d:]))
+		if some[h0]|some[h1]|some[h2]|some[h3] == 0 {
+			continue
+		}
+		for n, h := range [...]uint16{h0, h1, h2, h3} {
+			if some[h] != 0 {
+				s.look(h, b, i+n*d, hit)
 			}
 		}
-	})
+	}
+	for ; i+gramLen <= len(b); i += d {
+		s.look(hash3(b[i:]), b, i, hit)
+	}
 }
 
-// run feeds b to the automaton and calls found with the output list and the
-// offset of the byte after, wherever some pattern may end. It gives the state
-// in which it stopped.
-func (s *Set) run(state uint32, b []byte, found func(ends uint32, end int)) uint32 {
-	if len(s.outs) == 0 {
-		return 0
-	}
-	next, class, accept := s.next, &s.class, s.accept
-	for i, c := range b {
-		state = next[state+uint32(class[c])]
-		if state >= accept {
-			found((state-accept)/s.width, i+1)
+// look compares the patterns that have a gram of this hash with what stands
+// around i.
+func (s *Set) look(h uint16, b []byte, i int, hit func(id int, off int)) {
+	t := s.table
+	for _, g := range t.grams[t.first[h]:t.first[int(h)+1]] {
+		if off := i - int(g.at); s.stands(g.id, b, off) {
+			hit(int(g.id), off)
 		}
 	}
-	return state
-}
-
-// exact checks the case of the letters of pattern id that ends at b[end]; its
-// length comes from what was compiled.
-func (s *Set) exact(id int32, b []byte, end int) (off int, ok bool) {
-	off = end - s.lens[id]
-	m := s.masked[id]
-	for i, c := range m {
-		if b[off+i] != c^mask {
-			return 0, false
-		}
-	}
-	return off, true
 }
 
 // Scanner finds patterns in what comes in pieces, also across them.
@@ -49,68 +46,49 @@ type Scanner struct {
 	// since the start or the last Reset.
 	Hit func(id int, off int64)
 
-	set   *Set
-	state uint32
-	off   int64  // of the next byte
-	tail  []byte // the last bytes of what came before
+	set  *Set
+	off  int64  // of the next byte
+	tail []byte // the last bytes of what came before: one less than the longest pattern has
+	seam []byte
 }
 
 // Scanner starts at offset 0. Set its Hit before the first Write.
-func (s *Set) Scanner() *Scanner {
-	return &Scanner{set: s, tail: make([]byte, 0, 2*s.longest)}
-}
+func (s *Set) Scanner() *Scanner { return &Scanner{set: s} }
 
 // Reset forgets what came before; the next byte stands at off. It is for a
 // gap: what stands on both sides of one is no match.
-func (c *Scanner) Reset(off int64) {
-	c.state, c.off, c.tail = 0, off, c.tail[:0]
-}
+func (c *Scanner) Reset(off int64) { c.off, c.tail = off, c.tail[:0] }
 
 // Write takes the next piece. It never fails and does not keep p.
 func (c *Scanner) Write(p []byte) (int, error) {
-	s := c.set
-	c.state = s.run(c.state, p, func(ends uint32, end int) {
-		for _, id := range s.outs[ends] {
-			if c.exact(id, p, end) && c.Hit != nil {
-				c.Hit(int(id), c.off+int64(end-s.lens[id]))
-			}
-		}
-	})
+	if c.Hit != nil {
+		c.across(p)
+		c.set.Scan(p, func(id, off int) { c.Hit(id, c.off+int64(off)) })
+	}
 	c.keep(p)
 	c.off += int64(len(p))
 	return len(p), nil
 }
 
-// exact is Set.exact over the seam between tail and p.
-func (c *Scanner) exact(id int32, p []byte, end int) bool {
-	s := c.set
-	if off := end - s.lens[id]; off < 0 {
-		for i, m := range s.masked[id] {
-			var b byte
-			if at := off + i; at >= 0 {
-				b = p[at]
-			} else {
-				b = c.tail[len(c.tail)+at]
-			}
-			if b != m^mask {
-				return false
-			}
+// across finds what begins in the tail and ends in p.
+func (c *Scanner) across(p []byte) {
+	n := len(c.tail)
+	c.seam = append(append(c.seam[:0], c.tail...), p[:min(len(p), max(0, c.set.longest-1))]...)
+	c.set.Scan(c.seam, func(id, off int) {
+		if off < n && off+len(c.set.masked[id]) > n {
+			c.Hit(id, c.off-int64(n)+int64(off))
 		}
-		return true
-	}
-	_, ok := s.exact(id, p, end)
-	return ok
+	})
 }
 
-// keep remembers as many bytes as the longest pattern has.
 func (c *Scanner) keep(p []byte) {
-	n := c.set.longest
+	n := max(0, c.set.longest-1)
 	if len(p) >= n {
 		c.tail = append(c.tail[:0], p[len(p)-n:]...)
 		return
 	}
 	c.tail = append(c.tail, p...)
-	if len(c.tail) > n {
-		c.tail = append(c.tail[:0], c.tail[len(c.tail)-n:]...)
+	if over := len(c.tail) - n; over > 0 {
+		c.tail = append(c.tail[:0], c.tail[over:]...)
 	}
 }
