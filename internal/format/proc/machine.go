@@ -23,10 +23,11 @@ func (c CPU) Total() uint64 {
 // CPUStats is what /proc/stat says.
 type CPUStats struct {
 	All     CPU
-	CPUs    []CPU // those online, in the order of their numbers
-	Boot    int64 // btime, seconds since 1970; 0 when it is not there
-	Running int   // procs_running
-	Blocked int   // procs_blocked: in D state for I/O
+	CPUs    []CPU  // those online, in the order of their numbers
+	Boot    int64  // btime, seconds since 1970; 0 when it is not there
+	Running int    // procs_running
+	Blocked int    // procs_blocked: in D state for I/O
+	Forks   uint64 // processes and threads that began since boot
 }
 
 // maxCPUs is NR_CPUS of the largest kernel configuration.
@@ -53,6 +54,8 @@ func CPUStat(b []byte) CPUStats {
 			s.Running = int(min(v, math.MaxInt32))
 		case string(key) == "procs_blocked":
 			s.Blocked = int(min(v, math.MaxInt32))
+		case string(key) == "processes":
+			s.Forks = v
 		}
 	}
 	return s

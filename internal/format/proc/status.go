@@ -8,6 +8,7 @@ import (
 // StatusInfo is what /proc/PID/status says besides stat. Ids are as seen from
 // the reader's user namespace.
 type StatusInfo struct {
+	TGID      int // the process that the thread is of
 	UID, EUID int // real, effective
 	GID, EGID int
 	RSS       int64 // VmRSS in bytes; 0 for a kernel thread
@@ -22,6 +23,8 @@ func Status(b []byte) StatusInfo {
 	var s StatusInfo
 	for key, val := range pairs(b) {
 		switch string(key) { // does not allocate
+		case "Tgid":
+			s.TGID, _ = firstTwo(val)
 		case "Uid":
 			s.UID, s.EUID = firstTwo(val)
 		case "Gid":
