@@ -15,7 +15,8 @@ import (
 	"demine/internal/fact"
 )
 
-// liveFiles reads the file tree that demine itself sees.
+// liveFiles reads the file tree that demine itself sees, but processes as the
+// kernel tells of them (procfs).
 type liveFiles struct{}
 
 // open never blocks on a FIFO and never becomes the terminal's owner.
@@ -33,14 +34,15 @@ func openAt(dir int, name string, flags int) (int, error) {
 // openRegular opens p and refuses everything but a regular file. The type is
 // checked before the open as well: opening some devices has effects.
 func openRegular(p string) (int, Info, error) {
+	dir, name := from(p)
 	var st unix.Stat_t
-	if err := unix.Stat(p, &st); err != nil {
+	if err := unix.Fstatat(dir, name, &st, 0); err != nil {
 		return -1, Info{}, pathError("stat", p, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return -1, statInfo(&st), pathError("open", p, ErrNotRegular)
 	}
-	fd, err := openAt(unix.AT_FDCWD, p, openFlags)
+	fd, err := openAt(dir, name, openFlags)
 	if err != nil {
 		return -1, Info{}, pathError("open", p, err)
 	}
@@ -133,17 +135,15 @@ func (liveFiles) Names(p fact.Path) ([]string, error) {
 }
 
 func (liveFiles) Readlink(p fact.Path) (fact.Path, error) {
-	s, err := readlinkAt(unix.AT_FDCWD, string(p))
+	s, err := readlinkAt(from(string(p)))
 	if err != nil {
 		return "", pathError("readlink", string(p), err)
 	}
 	return fact.Path(s), nil
 }
 
-func (liveFiles) Stat(p fact.Path) (Info, error) { return statx(unix.AT_FDCWD, string(p), 0) }
-func (liveFiles) Lstat(p fact.Path) (Info, error) {
-	return statx(unix.AT_FDCWD, string(p), unix.AT_SYMLINK_NOFOLLOW)
-}
+func (liveFiles) Stat(p fact.Path) (Info, error)  { return statx(string(p), 0) }
+func (liveFiles) Lstat(p fact.Path) (Info, error) { return statx(string(p), unix.AT_SYMLINK_NOFOLLOW) }
 
 // Inode flags of linux/fs.h.
 const (
@@ -172,7 +172,8 @@ func (liveFiles) Flags(p fact.Path) ([]string, error) {
 }
 
 func (liveFiles) OpenDir(p fact.Path) (Dir, error) {
-	fd, err := openAt(unix.AT_FDCWD, string(p), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
+	dir, name := from(string(p))
+	fd, err := openAt(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
 	if err != nil {
 		return nil, pathError("open", string(p), err)
 	}
@@ -238,12 +239,13 @@ func readlinkAt(dir int, name string) (string, error) {
 
 // statx asks for the birth time where the kernel has statx(2) (4.11) and does
 // without it elsewhere.
-func statx(dir int, p string, flags int) (Info, error) {
+func statx(p string, flags int) (Info, error) {
+	dir, name := from(p)
 	var x unix.Statx_t
-	err := unix.Statx(dir, p, flags|unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &x)
+	err := unix.Statx(dir, name, flags|unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &x)
 	if err == unix.ENOSYS || err == unix.EPERM { // EPERM: an old container runtime's seccomp, which does not know it
 		var st unix.Stat_t
-		if err := unix.Fstatat(dir, p, &st, flags); err != nil {
+		if err := unix.Fstatat(dir, name, &st, flags); err != nil {
 			return Info{}, pathError("stat", p, err)
 		}
 		return statInfo(&st), nil
