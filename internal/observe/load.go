@@ -49,10 +49,13 @@ func seeLoad(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, er
 	if err != nil {
 		return p, err
 	}
-	took := time.Since(begin)
-	l := machine(first, proc.CPUStat(b), took)
+	took, last := time.Since(begin), proc.CPUStat(b)
+	l := machine(first, last, took)
 	after := uses(ctx, v, in, oneUse)
 	l.Brief = brief(v, in, before, after, took, len(first.CPUs))
+	if l.Unseen = unseen(in, before, after, first, last); l.Unseen > 0 {
+		l.Unseen = max(0, l.Unseen-l.Brief)
+	}
 	for i := range in.Process {
 		p.Process = append(p.Process, withUse(in.Process[i], before[i], after[i], took))
 		if after[i] != nil && after[i].state == 'D' {
@@ -85,13 +88,14 @@ func uses(ctx context.Context, v *View, in *fact.Snapshot, read func(host.Dir, *
 // firstUse spares the second reading of stat for what was read with the
 // process a moment ago, where the scheduler's own counters tell what it uses:
 // half of the work on a host of a thousand processes. That it is still the same
-// process shows at the last reading.
+// process shows at the last reading. With several threads the ticks are needed
+// as well: what ended threads used is in no other counter.
 func firstUse(d host.Dir, p *fact.Process, buf []byte) *use {
 	u := &use{children: uint64(math.Round(p.Children * userHz))}
-	if !p.Kernel {
+	if !p.Kernel && p.Threads <= 1 {
 		u.schedule(d, p.PID, p.Threads, buf)
 	}
-	if u.run == 0 { // a kernel thread, or a kernel that does not count
+	if u.run == 0 { // a kernel thread, several threads, or a kernel that does not count
 		return oneUse(d, p, buf)
 	}
 	return u
@@ -143,7 +147,7 @@ func withUse(p fact.Process, a, b *use, took time.Duration) fact.Process {
 	percent := func(ns uint64) float64 { return 100 * float64(ns) / float64(took.Nanoseconds()) }
 	p.Wait = float64(b.wait) / 1e9
 	p.State = string(b.state)
-	p.CPUNow = percent(uint64(sub(b.ticks, a.ticks)) * uint64(time.Second/userHz))
+	p.CPUNow = percent(sub(b.ticks, a.ticks) * uint64(tick))
 	if run, wait := sub(b.run, a.run), sub(b.wait, a.wait); b.run > 0 {
 		p.CPUNow = percent(run) // nanoseconds tell more than ticks
 		p.WaitNow = percent(wait)

@@ -28,7 +28,10 @@ var process = &Observer{
 
 // ticks a second of /proc/PID/stat: USER_HZ is 100 on every architecture that
 // Linux still has (include/asm-generic/param.h).
-const userHz = 100
+const (
+	userHz = 100
+	tick   = time.Second / userHz
+)
 
 func seeProcesses(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
 	names, err := v.Names("/proc")
@@ -156,7 +159,7 @@ func (r *procReader) fromStat(st proc.StatLine) fact.Process {
 		CPU: float64(st.UTime+st.STime) / userHz, Children: float64(st.Children) / userHz, CPUNow: -1, WaitNow: -1, BusyNow: -1,
 	}
 	if !r.since.IsZero() {
-		p.Started = r.since.Add(time.Duration(st.Start) * (time.Second / userHz))
+		p.Started = r.since.Add(time.Duration(st.Start) * tick)
 		if life := r.now.Sub(p.Started).Seconds(); life > 0.1 {
 			p.CPULife = 100 * p.CPU / life
 		}

@@ -1,0 +1,142 @@
+package observe
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"demine/internal/fact"
+	"demine/internal/host"
+	"demine/internal/host/fixture"
+)
+
+const procMount = "23 22 0:21 / /proc rw - proc proc rw\n"
+
+// hiddenOn gives what is hidden on a host made of text, as "pid how views".
+func hiddenOn(t *testing.T, text string) ([]string, fact.Coverage) {
+	t.Helper()
+	h, err := fixture.Parse([]byte("-- kernel/identity --\nself=900\n" + text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, c := lookAtHost(t, h, fact.Snapshot{}, hostinfo, account, process, hidden)
+	return hiddenIn(s), c
+}
+
+func hiddenIn(s *fact.Snapshot) []string {
+	var out []string
+	for _, p := range s.Process {
+		if len(p.Hidden) > 0 {
+			out = append(out, fmt.Sprint(p.PID, " ", strings.Join(p.Hidden, ","), " ", strings.Join(p.KnownBy, ",")))
+		}
+	}
+	return out
+}
+
+func TestHidden(t *testing.T) {
+	all := running(1, 1) + running(900, 900)
+	unlisted := func(pid int) string {
+		return fmt.Sprintf("-- /proc/%d type=dir listed=no --\n", pid) + running(pid, pid)
+	}
+	unified := "-- /proc/self/mountinfo --\n" + procMount + "25 24 0:23 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+	hybrid := "-- /proc/self/mountinfo --\n" + procMount + "30 24 0:30 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n" +
+		"31 24 0:31 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
+	for name, c := range map[string]struct {
+		text string
+		want []string
+		gaps string
+	}{
+		"nothing": {all + "-- kernel/alive --\n1 900\n", nil, ""},
+		"number":  {all + unlisted(7) + "-- kernel/alive --\n1 7 900\n", []string{"7 list number"}, ""},
+		"a number above the last one, without cgroups": {all + unlisted(4000) + "-- /proc/sys/kernel/pid_max --\n32768\n-- /proc/loadavg --\n0 0 0 1/9 950\n-- kernel/alive --\n1 900 4000\n",
+			[]string{"4000 list number"}, ""},
+		"a number above the last one that cgroups do not know": {all + unlisted(4000) + unified + "-- /sys/fs/cgroup/cgroup.procs --\n1\n900\n" +
+			"-- /proc/sys/kernel/pid_max --\n32768\n-- kernel/alive --\n1 900 4000\n", nil, ""},
+		"cgroup": {all + unlisted(4000) + unified + "-- /sys/fs/cgroup/cgroup.procs --\n1\n900\n-- /sys/fs/cgroup/a.slice/cpu.evil/cgroup.procs --\n0\n4000\n" +
+			"-- kernel/alive --\n1 900 4000\n", []string{"4000 list cgroup,number"}, ""},
+		"an older hierarchy": {all + unlisted(4000) + hybrid + "-- /sys/fs/cgroup/cpu/cgroup.procs --\n1\n-- /sys/fs/cgroup/systemd/a/cgroup.procs --\n1\n900\n4000\n" +
+			"-- kernel/alive --\n1 900 4000\n", []string{"4000 list cgroup,number"}, ""},
+		"child, nothing to read": {all + strings.Replace(running(901, 901), "S 1 1 1", "S 77 1 1", 1) + "-- kernel/alive --\n1 77 900 901\n", []string{"77 list child,number"}, ""},
+		"ended":                  {all + strings.Replace(running(901, 901), "S 1 1 1", "S 77 1 1", 1) + "-- kernel/alive --\n1 900 901\n", nil, ""},
+		"thread":                 {all + "-- /proc/7 type=dir listed=no --\n-- /proc/7/status --\nTgid:\t900\n-- kernel/alive --\n1 7 900\n", nil, ""},
+		"mount":                  {all + running(7, 7) + "-- /proc/self/mountinfo --\n" + procMount + "9 23 0:9 / /proc/7 rw - tmpfs none rw\n-- kernel/alive --\n1 7 900\n", []string{"7 mount mount,number"}, ""},
+		"mount over a part":      {all + running(7, 7) + "-- /proc/self/mountinfo --\n" + procMount + "9 23 0:9 / /proc/7/exe rw - tmpfs none rw\n", []string{"7 mount mount"}, ""},
+		"mounts of runtimes": {all + running(7, 7) + "-- /proc/self/mountinfo --\n" + procMount + "9 23 0:9 / /proc/7/attr rw - tmpfs none rw\n9 23 0:9 / /proc/kcore rw - tmpfs none rw\n" +
+			"9 23 0:9 / /proc rw - tmpfs none rw\n9 23 0:9 / /srv/proc/7 rw - tmpfs none rw\n9 23 0:9 / /proc/-7 rw - tmpfs none rw\n", nil, ""},
+		"hidepid":          {running(900, 900) + unlisted(7) + "-- kernel/alive --\n1 7 900\n", nil, "no-permission /proc"},
+		"too many numbers": {all + "-- /proc/sys/kernel/pid_max --\n4194304\n-- kernel/alive --\n1 900\n", nil, "not-probed /proc"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, cov := hiddenOn(t, c.text)
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Error(d)
+			}
+			if got := strings.Join(gaps(cov), ", "); got != c.gaps {
+				t.Errorf("gaps %q, want %q", got, c.gaps)
+			}
+		})
+	}
+}
+
+// Of a process that cannot be read it is at least said that it is there.
+func TestHiddenUnreadable(t *testing.T) {
+	h, err := fixture.Parse([]byte(running(1, 1) + running(5, 5) + "-- kernel/alive --\n1 4 5\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := lookAtHost(t, h, fact.Snapshot{}, hostinfo, account, process, hidden)
+	p := s.Process[len(s.Process)-1]
+	if p.PID != 4 || p.CPUNow != -1 || !slices.Contains(p.Gaps, "exe") {
+		t.Errorf("%+v", p)
+	}
+}
+
+// inChild runs the test again as a process with a mount namespace of its own,
+// and reports whether this is that process.
+func inChild(t *testing.T) bool {
+	if os.Getenv("DEMINE_TEST_CHILD") == t.Name() {
+		return true
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	c.Env = append(os.Environ(), "DEMINE_TEST_CHILD="+t.Name())
+	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Errorf("%v (run it as root)\n%s", err, out)
+	}
+	return false
+}
+
+// A real mount over a real process: it is seen, with all that it is; and no
+// other process is taken for hidden.
+func TestHiddenHere(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	c := exec.Command("sleep", "600")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	if err := syscall.Mount("none", fmt.Sprintf("/proc/%d", c.Process.Pid), "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	s, cov := lookAtHost(t, host.Live(), fact.Snapshot{}, hostinfo, account, process, hidden)
+	i := slices.IndexFunc(s.Process, func(p fact.Process) bool { return p.PID == c.Process.Pid })
+	if i < 0 {
+		t.Fatalf("process %d is not seen: %+v", c.Process.Pid, cov)
+	}
+	p := s.Process[i]
+	if !slices.Equal(p.Hidden, []string{"mount"}) || p.Comm != "sleep" || !strings.HasSuffix(string(p.Exe), "/sleep") || p.ExeID == (fact.FileID{}) {
+		t.Errorf("%+v", p)
+	}
+	if got := hiddenIn(s); len(got) != 1 {
+		t.Errorf("hidden: %q", got)
+	}
+	t.Logf("%s %v, %d µs", cov.State, gaps(cov), cov.TookUS)
+}
