@@ -22,11 +22,10 @@ func (p *printer) allowed() {
 
 // allowance is who let it be, until when, and why.
 func (p *printer) allowance(a *judge.Allowance) string {
-	from := p.say("run.from.none")
-	if a.By != "" {
-		from = p.host(a.By)
+	if a.By == "" {
+		return p.say("allowance.line", "id", a.ID, "until", a.Until, "why", a.Why)
 	}
-	return p.say("allowance.line", "id", a.ID, "until", a.Until, "from", from, "why", a.Why)
+	return p.say("allowance.line.from", "id", a.ID, "until", a.Until, "from", a.By, "why", a.Why)
 }
 
 // Allowances writes what is allowed, one a paragraph, and how to end it.
