@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"demine/internal/explain"
 	"demine/internal/host/fixture"
@@ -67,7 +68,7 @@ func lookAt(t *testing.T, base []byte, file string) *explain.Scan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newAgent(t, append(slices.Clone(base), b...)).Look(context.Background(), Want{KeepSnapshot: true}, func(Event) {})
+	s, err := newAgent(t, append(slices.Clone(base), b...)).Look(context.Background(), Want{KeepSnapshot: true, Wire: time.Second}, func(Event) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ func functions(x *relate.Index, t *tracker) map[string]any {
 		"schedule": f.schedule, "started": f.started, "starter": f.starter, "targets": f.targets,
 		"service": f.service, "setting": f.setting, "transient": transient, "exposures": f.exposures, "business": f.business,
 		"used_before": f.usedBefore, "opens_port": relate.OpensPort,
+		"container": f.container, "flows": f.flows,
 		"within": within, "base": base, "text": text,
 	}
 }
@@ -242,6 +243,22 @@ func (f asker) account(name string) *fact.Account {
 
 // business: the process serves clients from other hosts.
 func (f asker) business(p *fact.Process) bool { return f.x.Serves(p) > 0 }
+
+// container gives the one that a process runs in.
+func (f asker) container(p *fact.Process) *fact.Container {
+	if c := f.x.ContainerOf(p); c != nil {
+		return c
+	}
+	if p.Container != "" {
+		f.t.covered("container")
+	}
+	return &fact.Container{}
+}
+
+// flows gives what was heard of mining on the connections of a process. That
+// nobody listened speaks for nothing and against nothing: it leans on no
+// coverage.
+func (f asker) flows(p *fact.Process) []*fact.Flow { return f.x.Flows(p) }
 
 // within: the two moments are at most this many seconds apart.
 func within(a, b time.Time, seconds int) bool {
