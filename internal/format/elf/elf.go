@@ -27,7 +27,8 @@ type Info struct {
 	Loads    []Segment
 	Sections int // e_shnum, as claimed
 	Static   bool
-	Stripped bool   // no symbol table, as far as readable sections say
+	Table    Range  // of the section headers
+	Stripped bool   // no symbol table in what was given of Table
 	Interp   string // the loader of a dynamic program
 	UPX      bool   // a mark of the UPX packer or of its clones
 	Odd      []string
@@ -36,8 +37,12 @@ type Info struct {
 // Segment is a part of the file that is mapped to run.
 type Segment struct {
 	Off, Size, VAddr uint64 // Size in the file, in bytes
+	Mem              uint64 // its size in memory: what is more than Size is zero at first
 	Exec, Write      bool
 }
+
+// Range is a part of the file.
+type Range struct{ Off, Size uint64 }
 
 const (
 	ptLoad, ptInterp = 1, 3
@@ -49,14 +54,14 @@ const (
 
 // layout is where a class keeps its fields.
 type layout struct {
-	class, header, progHeader, sectHeader             int
-	entry, phoff, shoff, phentsize, phnum, shnum      int
-	pOffset, pVAddr, pFileSize, pFlags, sType, shSize int
+	class, header, progHeader, sectHeader               int
+	entry, phoff, shoff, phentsize, phnum, shnum        int
+	pOffset, pVAddr, pFileSize, pMemSize, pFlags, sType int
 }
 
 var (
-	wide = layout{64, 64, 56, 64, 24, 32, 40, 54, 56, 60, 8, 16, 32, 4, 4, 64}
-	thin = layout{32, 52, 32, 40, 24, 28, 32, 42, 44, 48, 4, 8, 16, 24, 4, 40}
+	wide = layout{64, 64, 56, 64, 24, 32, 40, 54, 56, 60, 8, 16, 32, 40, 4, 4}
+	thin = layout{32, 52, 32, 40, 24, 28, 32, 42, 44, 48, 4, 8, 16, 20, 24, 4}
 )
 
 // Look reads the headers from the start of a file; b may be a cut-off one. It
@@ -81,7 +86,8 @@ func Look(b []byte) (Info, bool) {
 		return Info{}, false
 	}
 	i.Sections = int(le.Uint16(b[l.shnum:]))
-	i.Stripped = !hasSymbols(b, l, i.Sections)
+	i.Table = Range{l.word(b[l.shoff:]), uint64(min(i.Sections, maxSections) * l.sectHeader)}
+	i.Stripped = !HasSymbols(part(b, i.Table.Off, i.Table.Size), i.Class)
 	i.UPX = packed(b)
 	i.oddities(b, l)
 	return i, true
@@ -124,7 +130,7 @@ func (i *Info) programHeaders(b []byte, l layout) bool {
 	}
 	i.Static = true
 	for p := b[off:]; n > 0 && len(p) >= l.progHeader; n, p = n-1, p[l.progHeader:] {
-		s := Segment{Off: l.word(p[l.pOffset:]), Size: l.word(p[l.pFileSize:]), VAddr: l.word(p[l.pVAddr:])}
+		s := Segment{Off: l.word(p[l.pOffset:]), Size: l.word(p[l.pFileSize:]), Mem: l.word(p[l.pMemSize:]), VAddr: l.word(p[l.pVAddr:])}
 		flags := binary.LittleEndian.Uint32(p[l.pFlags:])
 		s.Exec, s.Write = flags&1 != 0, flags&2 != 0
 		switch binary.LittleEndian.Uint32(p) {
@@ -156,15 +162,32 @@ func cstring(b []byte) string {
 	return fact.Text(b)
 }
 
-// hasSymbols looks for a section of type SHT_SYMTAB.
-func hasSymbols(b []byte, l layout, n int) bool {
-	s := part(b, l.word(b[l.shoff:]), uint64(min(n, maxSections)*l.sectHeader))
-	for ; len(s) >= l.sectHeader; s = s[l.sectHeader:] {
+// HasSymbols looks for a section of type SHT_SYMTAB in the section headers of a
+// program of 32 or 64 bits: those of a large file lie behind what Look is given.
+func HasSymbols(table []byte, class int) bool {
+	l := wide
+	if class == 32 {
+		l = thin
+	}
+	for s := table; len(s) >= l.sectHeader; s = s[l.sectHeader:] {
 		if binary.LittleEndian.Uint32(s[l.sType:]) == 2 {
 			return true
 		}
 	}
 	return false
+}
+
+// Inflates reports whether much more memory is asked for than the file has: a
+// packer asks for room to unpack to, at least as large as all that is loaded.
+// Programs with large empty tables ask for it too.
+func (i Info) Inflates() bool {
+	const much = 256 << 10
+	var file, mem uint64
+	for _, s := range i.Loads {
+		file += min(s.Size, 1<<40)
+		mem += min(s.Mem, 1<<40)
+	}
+	return mem >= 2*file+much
 }
 
 // packed looks for what UPX leaves: its l_info magic just after the program
