@@ -234,7 +234,7 @@ func (p *parser) named() expr {
 	}
 	for i := len(p.vars) - 1; i >= 0; i-- {
 		if p.vars[i] == t.text {
-			return func(sc *scan) value { return num(sc.vars[i]) }
+			return func(sc *scan) value { return sc.vars[i] }
 		}
 	}
 	id, ok := p.r.byName[t.text]

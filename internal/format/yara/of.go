@@ -127,6 +127,14 @@ func holds(want value, have, some int64) value {
 	return truth(have >= want.n)
 }
 
+// enough is holds for loops, where 0 is at least none, as in YARA 4.2.
+func enough(want value, have, some int64) value {
+	if !want.undef && want.n == 0 {
+		return truth(true)
+	}
+	return holds(want, have, some)
+}
+
 // of reads what follows a quantifier: of them, of ($a, $b*), in (N..M).
 func (p *parser) of(want expr) expr {
 	p.expect("of")
@@ -204,7 +212,9 @@ func (p *parser) member(t token) (out []int) {
 func (p *parser) loop() expr {
 	var want expr
 	switch {
-	case p.is("all"), p.is("any"), p.is("none"):
+	case p.is("none"):
+		refuse(p.tok.line, "for none is not supported: versions of YARA differ in it")
+	case p.is("all"), p.is("any"):
 		want = quantifier(p.next().text)
 	default:
 		p.plain = true
@@ -225,7 +235,7 @@ func (p *parser) loop() expr {
 				}
 				sc.each = sc.each[:len(sc.each)-1]
 			}
-			return holds(want(sc), n, int64(len(set)))
+			return enough(want(sc), n, int64(len(set)))
 		}
 	}
 	name := p.word("the name of a variable")
@@ -236,7 +246,7 @@ func (p *parser) loop() expr {
 	p.vars = p.vars[:len(p.vars)-1]
 	return func(sc *scan) value {
 		have, some := int64(0), int64(0)
-		ok := next(sc, func(v int64) bool {
+		ok := next(sc, func(v value) bool {
 			sc.vars = append(sc.vars, v)
 			some++
 			if body(sc).yes() {
@@ -248,7 +258,7 @@ func (p *parser) loop() expr {
 		if !ok {
 			return undefined
 		}
-		return holds(want(sc), have, some)
+		return enough(want(sc), have, some)
 	}
 }
 
@@ -262,18 +272,18 @@ func (p *parser) body() expr {
 
 // values reads (N..M) or (N, M, …) and gives what goes through them until it is
 // told to stop; false where they are not defined.
-func (p *parser) values() func(*scan, func(int64) bool) bool {
+func (p *parser) values() func(*scan, func(value) bool) bool {
 	p.expect("(")
 	list := []expr{p.level(levelAt)}
 	if p.accept("..") {
 		to := p.level(levelAt)
 		p.expect(")")
-		return func(sc *scan, tell func(int64) bool) bool {
+		return func(sc *scan, tell func(value) bool) bool {
 			a, b := list[0](sc), to(sc)
 			if a.undef || b.undef {
 				return false
 			}
-			for v := a.n; v <= b.n && tell(v); v++ {
+			for v := a.n; v <= b.n && tell(num(v)); v++ {
 			}
 			return a.n <= b.n
 		}
@@ -282,9 +292,9 @@ func (p *parser) values() func(*scan, func(int64) bool) bool {
 		list = append(list, p.level(levelAt))
 	}
 	p.expect(")")
-	return func(sc *scan, tell func(int64) bool) bool {
+	return func(sc *scan, tell func(value) bool) bool {
 		for _, x := range list {
-			if v := x(sc); v.undef || !tell(v.n) {
+			if !tell(x(sc)) {
 				return false
 			}
 		}

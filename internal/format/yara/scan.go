@@ -27,7 +27,7 @@ type scan struct {
 	hits  [][]found // by string
 	done  []bool    // strings that were searched
 	truth []bool    // of the rules before
-	vars  []int64   // of loops
+	vars  []value   // of loops
 	each  []int     // strings that loops are at
 	steps int
 	over  bool
