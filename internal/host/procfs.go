@@ -2,6 +2,7 @@ package host
 
 import (
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -71,4 +72,10 @@ func from(p string) (dir int, name string) {
 		return procfs(), rest[1:]
 	}
 	return unix.AT_FDCWD, p
+}
+
+// OpenProcess opens the folder of a process, whatever is mounted over it.
+func OpenProcess(pid int) (fd int, err error) {
+	dir, name := from("/proc/" + strconv.Itoa(pid))
+	return openAt(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
 }

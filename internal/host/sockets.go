@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"runtime"
 	"unsafe"
 
@@ -51,13 +50,14 @@ func inNetNS(pid int, f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the runtime ends the thread
-		ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
+		dir, name := from(fmt.Sprintf("/proc/%d/ns/net", pid))
+		ns, err := openAt(dir, name, unix.O_RDONLY|unix.O_CLOEXEC)
 		if err != nil {
 			done <- err
 			return
 		}
-		defer ns.Close()
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+		defer unix.Close(ns)
+		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
 			done <- fmt.Errorf("join network namespace of %d: %w", pid, err)
 			return
 		}

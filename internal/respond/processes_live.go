@@ -3,11 +3,11 @@ package respond
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"demine/internal/format/proc"
+	"demine/internal/host"
 )
 
 // LiveProcesses signals processes of the running kernel.
@@ -77,7 +77,7 @@ func signalByPID(p Proc, sig unix.Signal) error {
 
 // openProc opens /proc/PID: the descriptor stays that process's.
 func openProc(pid int) (int, error) {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := host.OpenProcess(pid)
 	if err == unix.ENOENT {
 		err = ErrGone
 	}
