@@ -127,7 +127,9 @@ func (sc *scene) implantProcesses() []*fact.Process {
 func (sc *scene) implants() []Implant {
 	var out []Implant
 	for _, p := range sc.implantProcesses() {
-		m := Implant{Kind: fact.KindProcess, Ref: p.Ref, Name: p.Exe.String()}
+		m := Implant{
+			Kind: fact.KindProcess, Ref: p.Ref, Name: p.Exe.String(), Container: sc.x.ContainerOf(p), Flows: sc.x.Flows(p),
+		}
 		for _, q := range sc.x.Family(p) {
 			if q != p {
 				m.Members = append(m.Members, q.Ref)

@@ -103,6 +103,9 @@ type Implant struct {
 	Members []fact.Ref   `json:"members,omitempty"` // processes of its family
 	Origin  *fact.Origin `json:"origin,omitempty"`
 	Dormant bool         `json:"dormant,omitempty"` // an autostart that this host does not run
+
+	Container *fact.Container `json:"container,omitempty"` // that a process runs in
+	Flows     []*fact.Flow    `json:"flows,omitempty"`     // of mining, that were heard of a process
 }
 
 // Cause is one hypothesis of how they got in.

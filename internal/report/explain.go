@@ -89,6 +89,9 @@ func (p *printer) incident(in *explain.Incident) {
 	p.hang("  ", p.title(in), 0)
 	for i := range in.Implants {
 		p.row(p.say("label."+implantLabel(in.Implants[i].Kind)), p.implant(&in.Implants[i]), 0)
+		for _, r := range p.surroundings(&in.Implants[i]) {
+			p.row(p.say("label."+r.label), r.text, 0)
+		}
 	}
 	p.timeline(in)
 	p.causes(in)

@@ -116,8 +116,8 @@ func (p *printer) row(label, s string, lines int) int {
 
 // Labels that stand above each other, in the short and in the long reports.
 var (
-	screenLabels = []string{"process", "autostart", "key", "file", "hurts", "door", "load", "note", "next", "looked", "unseen"}
-	storyLabels  = []string{"process", "autostart", "key", "file", "where", "subject", "why", "blind", "unless", "yours", "attack", "fix", "note", "unknown"}
+	screenLabels = []string{"process", "container", "pool", "autostart", "key", "file", "hurts", "door", "load", "note", "next", "looked", "unseen"}
+	storyLabels  = []string{"process", "container", "pool", "autostart", "key", "file", "where", "subject", "why", "blind", "unless", "yours", "attack", "fix", "note", "unknown"}
 	doctorLabels = []string{"host", "as", "filter", "you", "took", "note"}
 )
 

@@ -166,7 +166,7 @@ func (p *printer) implantRows(in *explain.Incident) []row {
 		if n > 1 {
 			text += p.sep() + p.say("list.more", "n", n-1)
 		}
-		rs = append(rs, row{kind, text, implantLines[kind]})
+		rs = append(append(rs, row{kind, text, implantLines[kind]}), p.surroundings(first)...)
 	}
 	return rs
 }
