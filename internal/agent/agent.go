@@ -111,7 +111,8 @@ var waves = []struct {
 		return !named("host", "account", "process", "hidden", "shape", "image", "file", "package", "memory", "wire")(o)
 	}, 0},
 	{"files", named("file", "package", "shape"), 0},
-	{"images", named("image", "memory", "wire"), math.MaxInt},
+	{"images", named("image"), math.MaxInt},
+	{"memory", named("memory", "wire"), math.MaxInt}, // which of them are packed is known now
 }
 
 func named(names ...string) func(*observe.Observer) bool {

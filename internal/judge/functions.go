@@ -23,6 +23,7 @@ func functions(x *relate.Index, t *tracker) map[string]any {
 		"schedule": f.schedule, "started": f.started, "starter": f.starter, "targets": f.targets,
 		"service": f.service, "setting": f.setting, "transient": transient, "exposures": f.exposures, "business": f.business,
 		"used_before": f.usedBefore, "opens_port": relate.OpensPort,
+		"memory": memory, "packed": packed, "script": script, "outbound": f.outbound,
 		"container": f.container, "flows": f.flows,
 		"within": within, "base": base, "text": text,
 	}
@@ -59,6 +60,32 @@ func (f asker) image(p *fact.Process) *fact.File {
 		return i
 	}
 	return &fact.File{}
+}
+
+// memory is empty where none was searched.
+func memory(p *fact.Process) *fact.Memory {
+	if p.Memory != nil {
+		return p.Memory
+	}
+	return &fact.Memory{}
+}
+
+// packed: what lies on disk is not what runs.
+func packed(v *fact.File) bool { return v.ELF.Packed() }
+
+// outbound: it holds a TCP connection that it opened itself: nobody listens on
+// the near end's port.
+func (f asker) outbound(p *fact.Process) bool {
+	for _, s := range f.sockets(p) {
+		if s.State != "ESTABLISHED" || !strings.HasPrefix(s.Proto, "tcp") {
+			continue
+		}
+		listens := func(l fact.Socket) bool { return l.State == "LISTEN" && l.Port == s.Port && l.NetNS == s.NetNS }
+		if !slices.ContainsFunc(f.x.S.Socket, listens) {
+			return true
+		}
+	}
+	return false
 }
 
 func (f asker) file(p string) *fact.File {
@@ -287,6 +314,8 @@ func text(v any) string {
 func base(s string) string { return s[strings.LastIndexByte(s, '/')+1:] }
 
 func uninstalled(p string) bool { return relate.Uninstalled(fact.Path(p)) }
+
+func script(p *fact.Process) string { return string(relate.Script(p)) }
 
 func ownTools(p string) bool { return relate.OwnTools(fact.Path(p)) }
 

@@ -253,7 +253,7 @@ func (l *fileLook) keep(f *fact.File) {
 		return
 	}
 	f.Package, f.Verified, f.Patterns, f.Scanned = old.Package, old.Verified, old.Patterns, old.Scanned
-	f.SHA256 = old.SHA256
+	f.Indicators, f.ELF, f.SHA256 = old.Indicators, old.ELF, old.SHA256
 	f.Pointed = with(old.Pointed, f.Pointed...)
 }
 

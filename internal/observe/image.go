@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
+	"slices"
 	"sync"
 
 	"demine/internal/fact"
 	"demine/internal/format/elf"
 	"demine/internal/format/pattern"
+	"demine/internal/format/yara"
+	"demine/internal/format/wallet"
 	"demine/internal/host"
 	"demine/patterns"
 )
@@ -29,6 +33,7 @@ const (
 	maxImage    = 160 << 20
 	maxImageSum = 512 << 20
 	imageChunk  = 256 << 10
+	maxEntropy  = 1 << 20 // bytes of the loaded parts that are counted: a packer's all look alike
 )
 
 // known is compiled once: it takes milliseconds.
@@ -46,7 +51,7 @@ func seeImages(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part,
 	if err != nil {
 		return p, err
 	}
-	r := imageReader{v: v, set: set, seen: map[fact.FileID]fact.Ref{}, buf: make([]byte, imageChunk)}
+	r := imageReader{v: v, set: set, rules: sc.Yara, seen: map[fact.FileID]fact.Ref{}, buf: make([]byte, imageChunk)}
 	for i := range in.File {
 		if in.File[i].Scanned != "" {
 			r.seen[in.File[i].ID] = in.File[i].Ref
@@ -71,10 +76,14 @@ func seeImages(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part,
 type imageReader struct {
 	v     *View
 	set   *pattern.Set
+	rules *yara.Rules // nil: none
 	seen  map[fact.FileID]fact.Ref
 	files []*fact.File
 	buf   []byte
 	sum   int64
+
+	counts  [256]int // of the bytes of the file under way
+	counted int
 }
 
 // process searches the image of one process and ties the two.
@@ -116,11 +125,35 @@ func (r *imageReader) read(p *fact.Process) (fact.File, error) {
 		f.Born = full.Born
 	}
 	f.Scanned = "whole"
-	f.Patterns, err = r.search(file, info.Size, &f)
+	parts := r.parts(file, info.Size, &f)
+	if f.Patterns, err = r.search(file, parts); f.ELF != nil {
+		f.ELF.Entropy = math.Round(100*elf.Entropy(&r.counts)) / 100
+	}
 	if len(f.Patterns) > 0 {
 		f.SHA256 = digest(file, info.Size, r.buf)
 	}
+	if slices.ContainsFunc(f.Patterns, notWeak) {
+		f.Indicators = r.indicators(file, parts)
+	}
+	if r.rules != nil && err == nil {
+		err = r.yara(file, &f)
+	}
 	return f, err
+}
+
+// yara runs the rules over the whole file.
+func (r *imageReader) yara(file host.File, f *fact.File) error {
+	data := make([]byte, min(f.Size, maxYara))
+	n, err := file.ReadAt(data, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	hits, all := yaraHits(r.rules, data[:n])
+	f.Patterns = append(f.Patterns, hits...)
+	if !all || f.Size > maxYara {
+		f.Scanned = "part"
+	}
+	return nil
 }
 
 // known takes over what another observer found out about the file.
@@ -137,7 +170,8 @@ func (r *imageReader) known(p *fact.Process) fact.File {
 	return fact.File{Ref: ref, Path: p.Exe, Deleted: p.ExeDeleted, Pointed: []string{fact.KindProcess}}
 }
 
-func (r *imageReader) search(file host.File, size int64, f *fact.File) ([]fact.Pattern, error) {
+func (r *imageReader) search(file host.File, parts []span) ([]fact.Pattern, error) {
+	r.counts, r.counted = [256]int{}, 0
 	hits := map[int]*fact.Pattern{}
 	s := r.set.Scanner()
 	s.Hit = func(id int, off int64) {
@@ -148,9 +182,9 @@ func (r *imageReader) search(file host.File, size int64, f *fact.File) ([]fact.P
 		p := r.set.At(id)
 		hits[id] = &fact.Pattern{ID: p.ID, Strength: p.Strength, Offset: off, Count: 1}
 	}
-	for _, part := range r.parts(file, size, f) {
+	for _, part := range parts {
 		s.Reset(part.from)
-		if err := r.feed(s, file, part); err != nil {
+		if err := r.feed(file, part, func(b []byte, _ int64) { r.count(b); _, _ = s.Write(b) }); err != nil {
 			return nil, err
 		}
 	}
@@ -172,6 +206,7 @@ func (r *imageReader) parts(file host.File, size int64, f *fact.File) []span {
 	all := []span{{0, size}}
 	if info, ok := elf.Look(r.buf[:n]); ok {
 		f.Format = "elf"
+		f.ELF = r.headers(file, info, n)
 		if len(info.Loads) > 0 {
 			all = nil
 			for _, l := range info.Loads {
@@ -194,10 +229,52 @@ func (r *imageReader) parts(file host.File, size int64, f *fact.File) []span {
 	return all
 }
 
-func (r *imageReader) feed(s *pattern.Scanner, file host.File, p span) error {
+// headers keeps of a program's headers what tells something. The section
+// headers of a large one lie behind the n bytes that were looked at.
+func (r *imageReader) headers(file host.File, info elf.Info, n int) *fact.ELF {
+	e := &fact.ELF{
+		Static: info.Static, Stripped: info.Stripped, UPX: info.UPX, Sections: info.Sections, Inflates: info.Inflates(), Odd: info.Odd,
+	}
+	if t := info.Table; t.Size > 0 && t.Off+t.Size > uint64(n) {
+		n, _ := file.ReadAt(r.buf[:min(t.Size, uint64(len(r.buf)))], int64(t.Off&math.MaxInt64))
+		e.Stripped = !elf.HasSymbols(r.buf[:n], info.Class)
+	}
+	return e
+}
+
+func (r *imageReader) count(b []byte) {
+	b = b[:min(len(b), maxEntropy-r.counted)]
+	r.counted += len(b)
+	for _, c := range b {
+		r.counts[c]++
+	}
+}
+
+// indicators looks for addresses in a program that speaks of mining.
+func (r *imageReader) indicators(file host.File, parts []span) []fact.Indicator {
+	const most, mostBytes = 32, 32 << 20
+	var out []fact.Indicator
+	left := int64(mostBytes)
+	piece := make([]byte, 0, wallet.Longest+len(r.buf))
+	for _, part := range parts {
+		part.to = min(part.to, part.from+max(0, left))
+		left -= part.to - part.from
+		piece = piece[:0]
+		_ = r.feed(file, part, func(b []byte, off int64) {
+			piece = append(piece[:copy(piece, piece[max(0, len(piece)-wallet.Longest):])], b...)
+			for _, i := range wallet.Find(piece, off+int64(len(b)-len(piece)), most) {
+				out = addIndicator(out, i, most)
+			}
+		})
+	}
+	return out
+}
+
+// feed gives the bytes of a part to f, piece after piece, with their offset.
+func (r *imageReader) feed(file host.File, p span, f func(b []byte, off int64)) error {
 	for p.from < p.to {
 		n, err := file.ReadAt(r.buf[:min(int64(len(r.buf)), p.to-p.from)], p.from)
-		_, _ = s.Write(r.buf[:n])
+		f(r.buf[:n], p.from)
 		p.from += int64(n)
 		if errors.Is(err, io.EOF) || n == 0 {
 			return nil

@@ -146,3 +146,48 @@ func FuzzLook(f *testing.F) {
 		}
 	})
 }
+
+func TestInflates(t *testing.T) {
+	const k = 1 << 10
+	for name, c := range map[string]struct {
+		loads []Segment
+		want  bool
+	}{
+		"packed": {[]Segment{{Size: 0, Mem: 9000 * k}, {Size: 2500 * k, Mem: 2500 * k}}, true},
+		"plain":  {[]Segment{{Size: 900 * k, Mem: 900 * k}, {Size: 20 * k, Mem: 90 * k}}, false},
+		"tiny":   {[]Segment{{Size: 1 * k, Mem: 100 * k}}, false},
+		"absurd": {[]Segment{{Size: 1 << 63, Mem: 1 << 63}, {Size: 1 << 63, Mem: 1 << 63}}, false},
+	} {
+		if got := (Info{Loads: c.loads}).Inflates(); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if i, ok := Look(program(t)); !ok || i.Inflates() || i.Loads[0].Mem == 0 {
+		t.Errorf("%+v", i)
+	}
+}
+
+func TestEntropy(t *testing.T) {
+	count := func(b []byte) *[256]int {
+		var n [256]int
+		for _, c := range b {
+			n[c]++
+		}
+		return &n
+	}
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	for want, b := range map[float64][]byte{0: nil, 1: []byte("abab"), 8: all} {
+		if got := Entropy(count(b)); got != want {
+			t.Errorf("%d bytes: %v, want %v", len(b), got, want)
+		}
+	}
+	if got := Entropy(count(bytes.Repeat([]byte("a"), 9))); got != 0 {
+		t.Errorf("one byte: %v", got)
+	}
+	if got := Entropy(count(program(t))); got < 2 || got > 7 {
+		t.Errorf("a program: %v", got)
+	}
+}

@@ -1,0 +1,251 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"demine/internal/fact"
+	"demine/internal/host/fixture"
+)
+
+// A process with pid 9 and what memory finds in it.
+func remember(t *testing.T, text string, in fact.Snapshot) (*fact.Memory, fact.Coverage) {
+	t.Helper()
+	const stat = "-- /proc/9/stat --\n9 (x) S 1 9 9 0 -1 4194560 0 0 0 0 1 0 0 0 20 0 1 0 77 7000000 600\n"
+	h, err := fixture.Parse([]byte(stat + text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Process = append(in.Process, fact.Process{Ref: "process:9", PID: 9, StartTicks: 77, Exe: "/tmp/x"})
+	s := Run(context.Background(), h, []*Observer{memory}, Scope{Memory: []fact.Ref{"process:9"}}, &in)
+	c := s.Coverage[len(s.Coverage)-1]
+	if c.State == fact.Failed {
+		t.Fatal(c)
+	}
+	return s.Process[len(s.Process)-1].Memory, c
+}
+
+const (
+	state0 = `\x0d\x2c\xb5\x92\xde\x56\xa8\x9f\x47\xdb\x82\xcc\xad\x3a\x98\xd7`
+	key1   = `\x07\xaf\x7c\x6d\x0d\x71\x6a\x84\x78\xd3\x25\x17\x4e\xdc\xa1\x0d`
+)
+
+func TestMemory(t *testing.T) {
+	got, c := remember(t, `-- /proc/9/maps --
+00400000-00401000 r-xp 00000000 08:01 7 /tmp/x
+00500000-00540000 rw-p 00000000 00:00 0 [heap]
+00600000-00601000 r--p 00000000 00:00 0 
+00700000-00710000 rwxp 00000000 00:00 0 
+00800000-00801000 r-xp 00000000 08:01 8 /tmp/lib.so
+00900000-00901000 r-xp 00000000 08:01 9 /usr/lib/libc.so.6
+7f0000000000-7f0082000000 rw-p 00000000 00:00 0 
+7fffff000000-7fffff001000 r-xp 00000000 00:00 0 [vdso]
+-- kernel/mem/9 --
+400000 `+state0+`
+500010 x stratum+tcp://pool.example.org:3333 `+state0+`
+600000 `+state0+state0+`
+700000 `+key1+`
+7f0000000000 `+key1+`
+7fffff000000 `+key1+`
+`, fact.Snapshot{})
+	want := &fact.Memory{
+		Scanned: "whole", Code: 0x10000, CodeWritable: 0x10000, Dataset: true, Libraries: []fact.Path{"/tmp/lib.so"},
+		Patterns: []fact.Pattern{
+			{ID: "randomx-aes-gen-1r-key1", Strength: "conclusive", Offset: 0x700000, Count: 1, Where: "code"},
+			{ID: "randomx-aes-hash-1r-state0", Strength: "conclusive", Offset: 0x600000, Count: 3, Where: "fixed"},
+			{ID: "stratum-url-tcp", Strength: "strong", Offset: 0x500012, Count: 1, Where: "data"},
+		},
+		Indicators: []fact.Indicator{{Kind: "pool", Value: "stratum+tcp://pool.example.org:3333", Offset: 0x500012}},
+	}
+	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(fact.Memory{}, "Bytes")); d != "" || c.State != fact.Seen {
+		t.Error(c, d)
+	}
+}
+
+// TestMemoryOwn: a miner that is known by its image is asked whom it mines for;
+// an image that is packed is searched in memory.
+func TestMemoryOfImage(t *testing.T) {
+	text := `-- /proc/9/maps --
+00400000-00401000 r--p 00000000 08:01 7 /tmp/x
+00500000-00540000 rw-p 00000000 00:00 0 [heap]
+-- kernel/mem/9 --
+400000 ` + state0 + `
+500010 pay 44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A now
+`
+	in := func(f fact.File) fact.Snapshot {
+		f.Ref = "file:/tmp/x"
+		return fact.Snapshot{File: []fact.File{f}, Process: []fact.Process{{Ref: "process:8", PID: 8}}}
+	}
+	for name, c := range map[string]struct {
+		file                 fact.File
+		patterns, indicators int
+	}{
+		"plain":  {fact.File{}, 0, 0},
+		"packed": {fact.File{ELF: &fact.ELF{UPX: true}}, 1, 1},
+		"miner":  {fact.File{Patterns: []fact.Pattern{{Strength: "conclusive"}}}, 0, 1},
+	} {
+		s := in(c.file)
+		h, err := fixture.Parse([]byte("-- /proc/9/stat --\n9 (x) S 1 9 9 0 -1 4194560 0 0 0 0 1 0 0 0 20 0 1 0 77 7000000 600\n" + text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Process = append(s.Process, fact.Process{Ref: "process:9", PID: 9, StartTicks: 77, Exe: "/tmp/x", ExeFile: "file:/tmp/x"})
+		out := Run(context.Background(), h, []*Observer{memory}, Scope{Memory: []fact.Ref{"process:9"}}, &s)
+		m := out.Process[1].Memory
+		if m == nil || len(m.Patterns) != c.patterns || len(m.Indicators) != c.indicators {
+			t.Errorf("%s: %+v", name, m)
+		}
+	}
+}
+
+// TestMemoryNotThere: a process that ended is no gap, one that may not be read
+// is; a number that another process has taken over is not that process.
+func TestMemoryNotThere(t *testing.T) {
+	const maps = "-- /proc/9/maps --\n00500000-00540000 rw-p 00000000 00:00 0 [heap]\n"
+	for name, c := range map[string]struct {
+		text string
+		gaps int
+	}{
+		"ended":      {"", 0},
+		"forbidden":  {"-- /proc/9/maps error=permission --\n", 1},
+		"unreadable": {maps, 1},
+		"another":    {maps + "-- /proc/9/stat --\n9 (x) S 1 9 9 0 -1 4194560 0 0 0 0 1 0 0 0 20 0 1 0 78 7000000 600\n", 0},
+	} {
+		m, cov := remember(t, c.text, fact.Snapshot{})
+		if m != nil || len(cov.Gaps) != c.gaps {
+			t.Errorf("%s: %+v %v", name, m, cov.Gaps)
+		}
+	}
+}
+
+// TestMemoryOfDemine: neither itself nor another one that looks at the host.
+func TestMemoryOfDemine(t *testing.T) {
+	in := fact.Snapshot{Host: fact.HostInfo{Self: 8}}
+	in.Process = []fact.Process{
+		{Ref: "process:8", PID: 8, ExeID: fact.FileID{Dev: 1, Ino: 2}},
+		{Ref: "process:7", PID: 7, ExeID: fact.FileID{Dev: 1, Ino: 2}},
+		{Ref: "process:6", PID: 6, ExeID: fact.FileID{Dev: 1, Ino: 3}},
+	}
+	got := memoryOrder(&in, []fact.Ref{"process:8", "process:7", "process:6", "process:5"})
+	if len(got) != 1 || got[0].PID != 6 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestMemoryBounds: of a large mapping only the beginning is read, and of all
+// together no more than the bounds.
+func TestMemoryBounds(t *testing.T) {
+	var maps strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&maps, "%x-%x rw-p 00000000 00:00 0 \n", 0x10000000+i<<24, 0x10000000+i<<24+1<<22)
+	}
+	fmt.Fprintf(&maps, "%x-%x rw-p 00000000 00:00 0 \n", 0x7f0000000000, 0x7f0000000000+1<<30)
+	h, err := fixture.Parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := known()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := fact.Process{PID: 9, Exe: "/tmp/x"}
+	l := layoutOf([]byte(maps.String()), &p, false)
+	if n := len(l.areas); n != 61 || l.areas[n-1].rank != rankLarge || l.areas[n-1].most != maxSample {
+		t.Errorf("%d areas, the last %+v", n, l.areas[n-1])
+	}
+	r := &memoryReader{v: newView(h, memory, &fact.Snapshot{}), set: set, left: maxMemory, buf: make([]byte, memoryChunk)}
+	s := r.search(&p, zeros{}, l, false)
+	if s.memory.Bytes != maxOneMemory || s.memory.Scanned != "part" || r.left != maxMemory-maxOneMemory {
+		t.Errorf("%d bytes, %s, %d left", s.memory.Bytes, s.memory.Scanned, r.left)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }
+func (zeros) Close() error                          { return nil }
+
+// TestDoubts: what was only in passing in data is not told.
+func TestDoubts(t *testing.T) {
+	h, err := fixture.Parse([]byte("-- kernel/mem/9 --\n5000 " + state0 + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := known()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]int{}
+	for i := range set.Len() {
+		ids[set.At(i).ID] = i
+	}
+	stays, goes := "randomx-aes-hash-1r-state0", "randomx-aes-gen-1r-key1"
+	p := Part{Process: []fact.Process{
+		{Ref: "a", Memory: &fact.Memory{
+			Patterns:   []fact.Pattern{{ID: stays, Strength: "conclusive"}, {ID: goes, Strength: "conclusive"}},
+			Indicators: []fact.Indicator{{}},
+		}},
+		{Ref: "b", Memory: &fact.Memory{Patterns: []fact.Pattern{{ID: goes, Strength: "conclusive"}}, Indicators: []fact.Indicator{{}}}},
+	}}
+	r := &memoryReader{v: newView(h, memory, &fact.Snapshot{}), set: set, buf: make([]byte, memoryChunk), doubts: []doubt{
+		{"a", 9, ids[stays], []int64{0x4000, 0x5000}}, {"a", 9, ids[goes], []int64{0x5000}}, {"b", 8, ids[goes], []int64{0x5000}},
+	}}
+	if err := r.again(context.Background(), &p); err != nil {
+		t.Fatal(err)
+	}
+	a, b := p.Process[0].Memory, p.Process[1].Memory
+	if len(a.Patterns) != 1 || a.Patterns[0].ID != stays || len(a.Indicators) != 1 || len(b.Patterns) != 0 || b.Indicators != nil {
+		t.Errorf("%+v\n%+v", a, b)
+	}
+}
+
+// TestResident: pages that are not in memory are left alone.
+func TestResident(t *testing.T) {
+	var b []byte
+	for _, present := range []bool{false, true, true, false, true} {
+		e := byte(0x40) // swapped out
+		if present {
+			e = 0x80
+		}
+		b = append(b, 0, 0, 0, 0, 0, 0, 0, e)
+	}
+	s := &memorySearch{pages: pagemap{uint64(len(b)), b}, memory: &fact.Memory{}}
+	got := s.resident(area{from: 0, to: 5 * pageBytes})
+	want := []addresses{{pageBytes, 3 * pageBytes}, {4 * pageBytes, 5 * pageBytes}}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(addresses{})); d != "" {
+		t.Error(d)
+	}
+}
+
+type pagemap struct {
+	_ uint64
+	b []byte
+}
+
+func (m pagemap) ReadAt(p []byte, off int64) (int, error) { return copy(p, m.b[off:]), nil }
+func (pagemap) Close() error                              { return nil }
+
+// FuzzLayout: whatever the map says, areas are within it and bounded.
+func FuzzLayout(f *testing.F) {
+	if b, err := os.ReadFile("/proc/self/maps"); err == nil {
+		f.Add(b, "/tmp/x", true)
+	}
+	f.Add([]byte("0-ffffffffffffffff rwxp 0 0:0 0 \n1-2 r-xp 0 0:0 1 /\n1-2 r-xp 0 0:0 1 x (deleted)\n"), "", false)
+	f.Fuzz(func(t *testing.T, text []byte, exe string, packed bool) {
+		l := layoutOf(text, &fact.Process{Exe: fact.Path(exe)}, packed)
+		if len(l.areas) > 4096 || len(l.memory.Libraries) > 64 {
+			t.Fatal("bounds")
+		}
+		for _, a := range l.areas {
+			if a.to <= a.from || a.most <= 0 || a.most > maxArea || a.where == "" {
+				t.Fatalf("%+v", a)
+			}
+		}
+	})
+}
