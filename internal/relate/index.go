@@ -124,9 +124,9 @@ func (x *Index) Ancestors(p *fact.Process) []*fact.Process {
 	return out
 }
 
-// shared: what the process runs is a program of the system, which others run
+// Shared: what the process runs is a program of the system, which others run
 // for reasons of their own.
-func (x *Index) shared(p *fact.Process) bool {
+func (x *Index) Shared(p *fact.Process) bool {
 	f := x.Image(p)
 	if f == nil || f.Package == "" {
 		return shipped(p.Exe) && !p.ExeDeleted && (f == nil || len(f.Patterns) == 0)
@@ -187,7 +187,7 @@ func (x *Index) Family(p *fact.Process) []*fact.Process {
 		}
 	}
 	add(p)
-	if x.shared(p) {
+	if x.Shared(p) {
 		return out
 	}
 	for i := range x.S.Process {

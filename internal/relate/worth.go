@@ -44,6 +44,9 @@ func WorthALook(x *Index) Look {
 	asleep := map[fact.FileID]bool{}
 	for _, p := range ps {
 		l.Images = append(l.Images, p.Ref)
+		if s := Script(p); s != "" && p.Container == "" {
+			l.Files = append(l.Files, s)
+		}
 		if x.worthRemembering(p, asleep) {
 			l.Memory = append(l.Memory, p.Ref)
 		}

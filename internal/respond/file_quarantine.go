@@ -98,8 +98,12 @@ func planQuarantine(m *Making, f *judge.Finding) {
 	switch f.Subject.Kind() {
 	case fact.KindProcess:
 		p := m.X.Process(f.Subject)
-		if p == nil || p.ExeDeleted || p.Container != "" {
+		if p == nil || p.Container != "" || p.ExeDeleted && !m.X.Shared(p) {
 			return // no path of this host leads to it
+		}
+		if m.X.Shared(p) {
+			m.quarantine(f, m.X.FileAt(relate.Script(p)), p.Ref)
+			return
 		}
 		m.quarantine(f, m.X.File(p.ExeFile), p.Ref)
 	case fact.KindFile:

@@ -5,12 +5,13 @@ import (
 
 	"demine/internal/fact"
 	"demine/internal/i18n"
+	"demine/internal/relate"
 )
 
 // keeps says why an accused process must not be stopped, as far as the snapshot
 // tells: nobody stops a part of the system or of somebody's business because
 // of what was found in it.
-func (m *Making) keeps(p *fact.Process) (i18n.Message, bool) {
+func (m *Making) keeps(p *fact.Process, fam family) (i18n.Message, bool) {
 	because := func(id string, more ...any) (i18n.Message, bool) {
 		return i18n.M(id, append([]any{"name", nameOf(p.Exe, p.Comm), "pid", p.PID}, more...)...), true
 	}
@@ -28,7 +29,8 @@ func (m *Making) keeps(p *fact.Process) (i18n.Message, bool) {
 	case p.ExeID == fact.FileID{}:
 		return because("refuse.no-image")
 	}
-	if f := m.X.Image(p); f != nil && f.Package != "" && f.Verified != "changed" {
+	accused := fam.Script != "" && relate.Script(p) == fam.Script // the script is, not what runs it
+	if f := m.X.Image(p); f != nil && f.Package != "" && f.Verified != "changed" && !accused {
 		return because("refuse.packaged", "package", f.Package)
 	}
 	if m.serves(p) {

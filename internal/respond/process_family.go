@@ -11,16 +11,44 @@ import (
 // family names an implant without listing it: the image that it runs. Which
 // processes it is made of is found when a step is applied: all that run this
 // image, and their descendants. It is what steps about processes carry.
+//
+// Where the image is a program of the system (Alone), the family is its Roots
+// and their descendants: others run it for reasons of their own. It may be an
+// interpreter, and the implant its Script.
 type family struct {
 	Exe      fact.Path   `json:"exe"`
 	ID       fact.FileID `json:"exe_id"`
 	Size     int64       `json:"size,omitempty"`
 	Modified time.Time   `json:"modified,omitzero"`
+	Alone    bool        `json:"alone,omitempty"`
+	Script   fact.Path   `json:"script,omitempty"`
 	// Roots ran the image when the plan was made. While one of them does, ID can
 	// be no other file's.
 	Roots []procID `json:"roots"`
 	// Spare are descendants that somebody depends on.
 	Spare []procID `json:"spare,omitempty"`
+}
+
+// name is the file that people know the implant by.
+func (f family) name() fact.Path {
+	if f.Script != "" {
+		return f.Script
+	}
+	return f.Exe
+}
+
+// own: the process itself is the implant, not only started by it. pinned says
+// that one of the family holds the image's inode.
+func (f family) own(h *host.Host, p Proc, pinned bool) bool {
+	if f.Alone {
+		return p.ExeID == f.ID && slices.Contains(f.Roots, p.id())
+	}
+	return p.ExeID == f.ID && (pinned || f.isImage(h, p))
+}
+
+// replaces: the process runs something else where the implant ran.
+func (f family) replaces(p Proc) bool {
+	return !f.Alone && p.Exe == f.Exe || slices.Contains(f.Roots, p.id())
 }
 
 // image is what a step expects of a family: that it is there at all.
@@ -44,7 +72,7 @@ func (f family) resolve(h *host.Host, ps []Proc, known map[procID]bool, g *guard
 		return !p.dead() && p.ExeID == f.ID && (known[p.id()] || slices.Contains(f.Roots, p.id()))
 	})
 	for _, p := range ps {
-		if p.ExeID == f.ID && (pinned || f.isImage(h, p)) {
+		if f.own(h, p, pinned) {
 			r.take(p, true)
 		} else if known[p.id()] {
 			r.take(p, false)
@@ -52,7 +80,7 @@ func (f family) resolve(h *host.Host, ps []Proc, known map[procID]bool, g *guard
 	}
 	r.descend(ps)
 	for _, p := range ps {
-		if _, in := r.in[p.PID]; !in && !r.out[p.PID] && !p.dead() && (p.Exe == f.Exe || slices.Contains(f.Roots, p.id())) {
+		if _, in := r.in[p.PID]; !in && !r.out[p.PID] && !p.dead() && f.replaces(p) {
 			r.kin.others = append(r.kin.others, p)
 		}
 	}

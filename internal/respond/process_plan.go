@@ -8,6 +8,7 @@ import (
 	"demine/internal/fact"
 	"demine/internal/i18n"
 	"demine/internal/judge"
+	"demine/internal/relate"
 )
 
 // planFreeze freezes each implant of an incident that is a process and is
@@ -75,7 +76,7 @@ func (m *Making) addFamily(do string, phase Phase, fam family, kin []*fact.Proce
 	}
 	return m.Add(Step{
 		Do: do, Phase: phase, On: on, Target: m.targetOf(do, fam), Because: []string{f.ID},
-		What:   i18n.M(do+".what", "n", len(kin), "exe", fam.Exe.String()),
+		What:   i18n.M(do+".what", "n", len(kin), "exe", fam.name().String()),
 		Breaks: []i18n.Message{i18n.M(do + ".breaks")},
 	}, fam)
 }
@@ -83,7 +84,10 @@ func (m *Making) addFamily(do string, phase Phase, fam family, kin []*fact.Proce
 // targetOf is the image's path; two images of one path (one was deleted) are
 // two targets.
 func (m *Making) targetOf(do string, fam family) string {
-	t := fam.Exe.String()
+	t := fam.name().String()
+	if fam.Alone && fam.Script == "" && len(fam.Roots) > 0 {
+		t = fmt.Sprintf("%s (pid %d)", t, fam.Roots[0].PID)
+	}
 	if s := m.Find(do, t); s == nil || isFamily(s, fam) {
 		return t
 	}
@@ -99,7 +103,7 @@ func (m *Making) plannedFamily(do string, fam family) *Step {
 
 func isFamily(s *Step, fam family) bool {
 	old, err := decode[family](s.With)
-	return err == nil && old.ID == fam.ID
+	return err == nil && old.ID == fam.ID && old.Script == fam.Script
 }
 
 // familyOf names the family of an accused process, and which processes it is
@@ -113,20 +117,23 @@ func (m *Making) familyOf(p *fact.Process) (family, []*fact.Process, *i18n.Messa
 	var kin []*fact.Process
 	left := m.left
 	spared := map[*fact.Process]bool{}
-	for _, q := range m.X.Family(p) {
-		own := q == p || q.ExeID == p.ExeID
+	if m.X.Shared(p) {
+		fam.Alone, fam.Script = true, relate.Script(p)
+	}
+	for _, q := range m.relatives(p) {
+		own := q == p || q.ExeID == p.ExeID && (!fam.Alone || fam.Script != "" && relate.Script(q) == fam.Script)
 		if spared[m.X.Parent(q)] && !own {
 			spared[q] = true
 			continue
 		}
-		why, kept := m.keeps(q)
+		why, kept := m.keeps(q, fam)
 		switch {
 		case kept && own:
 			return fam, nil, &why
 		case kept && !own && m.mustSpare(q):
 			spared[q] = true
 			fam.Spare = append(fam.Spare, procID{q.PID, q.StartTicks})
-			left = unionMessage(left, i18n.M("left.descendant", "exe", fam.Exe.String(), "why", why))
+			left = unionMessage(left, i18n.M("left.descendant", "exe", fam.name().String(), "why", why))
 			continue
 		case own:
 			fam.Roots = append(fam.Roots, procID{q.PID, q.StartTicks})
@@ -135,6 +142,22 @@ func (m *Making) familyOf(p *fact.Process) (family, []*fact.Process, *i18n.Messa
 	}
 	m.left = left
 	return fam, kin, nil
+}
+
+// relatives are the processes of the family: of a script, also others that run
+// the same one, with their descendants.
+func (m *Making) relatives(p *fact.Process) []*fact.Process {
+	all := m.X.Family(p)
+	script := relate.Script(p)
+	if script == "" || !m.X.Shared(p) {
+		return all
+	}
+	for i := range m.X.S.Process {
+		if q := &m.X.S.Process[i]; q.ExeID == p.ExeID && relate.Script(q) == script {
+			all = union(all, m.X.Family(q))
+		}
+	}
+	return all
 }
 
 // mustSpare tells a descendant that others need from a tool of the system that
