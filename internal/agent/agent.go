@@ -48,11 +48,14 @@ type API interface {
 type Want struct {
 	KeepSnapshot bool          // leave the facts in the Scan
 	Wire         time.Duration // how long to listen for the Stratum protocol; 0: not
+	Deep         []fact.Path   // folders and files to search whole
+	Yara         *YaraRules    // rules for what is searched; nil: none
 }
 
 // Event tells how far a look is. Kinds: started, wave (one of Total is done),
 // finding (the first confirmed one; Scan holds it), done; of a change: step, and
-// note (what the operator must know of it); of waiting for a tick: await.
+// note (what the operator must know of it); of waiting for a tick: await; of a
+// search of folders: deep.
 type Event struct {
 	Kind        string
 	Wave        string
@@ -61,6 +64,8 @@ type Event struct {
 	Step        *respond.Progress
 	Note        i18n.Message
 	Left        time.Duration
+	Files,
+	Bytes int64 // that were searched in folders so far
 }
 
 // Agent examines one host.
@@ -108,7 +113,7 @@ var waves = []struct {
 	{"busiest", named("image"), 3},
 	{"hidden", named("hidden"), 0},
 	{"host", func(o *observe.Observer) bool {
-		return !named("host", "account", "process", "hidden", "shape", "image", "file", "package", "memory", "wire")(o)
+		return !named("host", "account", "process", "hidden", "shape", "image", "file", "package", "memory", "wire", "tree")(o)
 	}, 0},
 	{"files", named("file", "package", "shape"), 0},
 	{"images", named("image"), math.MaxInt},
@@ -131,19 +136,26 @@ func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan
 	begin := time.Now()
 	defer a.raise()()
 	total := len(waves)
+	if len(w.Deep) > 0 {
+		total++
+	}
 	ev(Event{Kind: "started", Total: total})
 	var snap *fact.Snapshot
 	var first time.Duration
 	for i, wv := range waves {
 		snap = a.wave(ctx, wv.observers, snap, wv.images, w)
 		a.log.Debug("wave done", "wave", wv.name, "after", time.Since(begin))
-		if wv.images > 0 && i < total-1 {
+		if wv.images > 0 && i < len(waves)-1 {
 			if s := a.confirmed(ctx, snap); s != nil {
 				first = time.Since(begin)
 				ev(Event{Kind: "finding", Wave: wv.name, Done: i + 1, Total: total, Scan: s})
 			}
 		}
 		ev(Event{Kind: "wave", Wave: wv.name, Done: i + 1, Total: total})
+	}
+	if len(w.Deep) > 0 {
+		snap = a.deep(ctx, snap, w, ev)
+		ev(Event{Kind: "wave", Wave: "deep", Done: total, Total: total})
 	}
 	s, err := a.tell(ctx, snap)
 	if s != nil {
@@ -160,21 +172,15 @@ func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan
 // wave runs the observers of a wave with a scope from what is known. Coverage
 // of an observer that runs in two waves is that of the last.
 func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, snap *fact.Snapshot, images int, w Want) *fact.Snapshot {
-	var obs []*observe.Observer
-	for _, o := range observe.All {
-		if pick(o) {
-			obs = append(obs, o)
-		}
-	}
 	var sc observe.Scope
 	if snap != nil {
 		l := relate.WorthALook(relate.New(snap))
 		sc = observe.Scope{
 			Images: l.Images[:min(images, len(l.Images))], Files: l.Files,
-			Memory: l.Memory[:min(images, len(l.Memory))], Shapes: l.Shapes, Wire: w.Wire,
+			Memory: l.Memory[:min(images, len(l.Memory))], Shapes: l.Shapes, Wire: w.Wire, Yara: w.Yara,
 		}
 	}
-	return observe.Run(ctx, a.h, obs, sc, snap)
+	return observe.Run(ctx, a.h, observers(pick), sc, snap)
 }
 
 // confirmed judges what is known so far and gives a Scan if it holds a

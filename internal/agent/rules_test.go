@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"demine/internal/explain"
+	"demine/internal/fact"
 	"demine/internal/host/fixture"
 	"demine/internal/judge"
 )
@@ -68,7 +69,8 @@ func lookAt(t *testing.T, base []byte, file string) *explain.Scan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newAgent(t, append(slices.Clone(base), b...)).Look(context.Background(), Want{KeepSnapshot: true, Wire: time.Second}, func(Event) {})
+	a := newAgent(t, append(slices.Clone(base), b...))
+	s, err := a.Look(context.Background(), wanted(t, a, file), func(Event) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,15 +113,43 @@ func checkCase(t *testing.T, s *explain.Scan, rule, file string) {
 	}
 }
 
-func alsoFires(t *testing.T, file string) (out []string) {
+func alsoFires(t *testing.T, file string) []string { return said(t, file, "also: ") }
+
+// wanted is what the first lines of a case ask for: "deep: FOLDERS" to search,
+// "yara: FILES" of the case that hold rules.
+func wanted(t *testing.T, a *Agent, file string) Want {
+	w := Want{KeepSnapshot: true, Wire: time.Second}
+	for _, p := range said(t, file, "deep: ") {
+		w.Deep = append(w.Deep, fact.Path(p))
+	}
+	var rules []YaraSource
+	for _, p := range said(t, file, "yara: ") {
+		b, _, err := a.h.Files.ReadFile(fact.Path(p), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules = append(rules, YaraSource{Name: p, Text: b})
+	}
+	if len(rules) == 0 {
+		return w
+	}
+	var err error
+	if w.Yara, err = ParseYara(rules...); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// said gives the words after a word at the head of a case.
+func said(t *testing.T, file, word string) (out []string) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	head, _, _ := strings.Cut(string(b), "\n-- ")
 	for line := range strings.Lines(head) {
-		if ids, ok := strings.CutPrefix(line, "also: "); ok {
-			out = append(out, strings.Fields(ids)...)
+		if rest, ok := strings.CutPrefix(line, word); ok {
+			out = append(out, strings.Fields(rest)...)
 		}
 	}
 	return out

@@ -43,6 +43,8 @@ func (t *commentary) event(e agent.Event) {
 	switch e.Kind {
 	case "wave":
 		t.progress(e)
+	case "deep":
+		t.line(t.a.c.Say("cli.deep", "files", e.Files, "bytes", e.Bytes))
 	case "finding":
 		if e.Scan == nil {
 			return
@@ -55,11 +57,18 @@ func (t *commentary) event(e agent.Event) {
 }
 
 func (t *commentary) progress(e agent.Event) {
-	if !t.moves || e.Done >= e.Total {
+	if e.Done >= e.Total {
+		return
+	}
+	t.line(t.a.c.Say("cli.progress", "wave", e.Wave, "done", e.Done, "total", e.Total))
+}
+
+// line puts a line of progress in place of the last one.
+func (t *commentary) line(line string) {
+	if !t.moves {
 		return
 	}
 	t.erase()
-	line := t.a.c.Say("cli.progress", "wave", e.Wave, "done", e.Done, "total", e.Total)
 	_, _ = io.WriteString(t.a.err, t.a.fold(line))
 	t.shown = true
 }

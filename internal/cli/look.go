@@ -10,12 +10,17 @@ import (
 // see gives the Scan to print: of this host, or stored. When the look was
 // interrupted it is what was found until then.
 func (a *app) see(ctx context.Context, from string, snapshot bool) (*explain.Scan, error) {
+	return a.seeAll(ctx, from, agent.Want{KeepSnapshot: snapshot})
+}
+
+// seeAll is see with more to look at.
+func (a *app) seeAll(ctx context.Context, from string, want agent.Want) (*explain.Scan, error) {
 	if from != "" {
 		return a.stored(ctx, from)
 	}
 	t := a.comment()
 	t.begin()
-	s, err := a.examine(ctx, agent.Want{KeepSnapshot: snapshot}, t.event)
+	s, err := a.examine(ctx, want, t.event)
 	t.end()
 	switch {
 	case s != nil && err != nil && ctx.Err() != nil:

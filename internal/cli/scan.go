@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"demine/internal/agent"
 	"demine/internal/explain"
 	"demine/internal/report"
 )
@@ -12,6 +13,7 @@ import (
 type scanFlags struct {
 	json, snapshot bool
 	failOn, from   string
+	deep, yara     []string
 }
 
 func (a *app) scanCommand() *cobra.Command {
@@ -21,6 +23,8 @@ func (a *app) scanCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.scan(cmd.Context(), f) },
 	}
 	a.addScanFlags(cmd, f)
+	cmd.Flags().StringArrayVar(&f.deep, "deep", nil, a.c.Say("help.flag.deep"))
+	cmd.Flags().StringArrayVar(&f.yara, "yara", nil, a.c.Say("help.flag.yara"))
 	return cmd
 }
 
@@ -36,10 +40,16 @@ func (a *app) scan(ctx context.Context, f *scanFlags) error {
 	switch {
 	case f.failOn != "" && f.failOn != "posture":
 		return misused("demine scan --fail-on posture", "cli.bad-fail-on", "value", f.failOn)
+	case f.from != "" && len(f.deep)+len(f.yara) > 0:
+		return misused("demine scan --help", "cli.deep-from")
 	case f.snapshot && !f.json:
 		return misused("demine scan --json --snapshot", "cli.no-snapshot")
 	}
-	s, err := a.see(ctx, f.from, f.snapshot || !f.json)
+	want := agent.Want{KeepSnapshot: f.snapshot || !f.json}
+	if err := a.deep(f, &want); err != nil {
+		return err
+	}
+	s, err := a.seeAll(ctx, f.from, want)
 	if err != nil {
 		return err
 	}

@@ -73,8 +73,13 @@ type Dir interface {
 	Readlink(name string) (string, error)
 	// Names lists a directory below, or the directory itself for ".".
 	Names(name string) ([]string, error)
-	// Stat follows links.
+	// Stat follows links, Lstat does not.
 	Stat(name string) (Info, error)
+	Lstat(name string) (Info, error)
+	// Open and Sub open a regular file and a directory in this one. They follow
+	// no link, so that a walk stays in its tree.
+	Open(name string) (File, Info, error)
+	Sub(name string) (Dir, Info, error)
 	io.Closer
 }
 

@@ -25,4 +25,5 @@ var All = []*Observer{
 	memory,
 	wire,
 	container,
+	tree,
 }

@@ -11,8 +11,8 @@ import (
 	"demine/internal/fact"
 	"demine/internal/format/elf"
 	"demine/internal/format/pattern"
-	"demine/internal/format/yara"
 	"demine/internal/format/wallet"
+	"demine/internal/format/yara"
 	"demine/internal/host"
 	"demine/patterns"
 )

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"demine/internal/fact"
+	"demine/internal/format/yara"
 	"demine/internal/host"
 )
 
@@ -22,6 +24,7 @@ type Observer struct {
 	Needs     []string // names of observers that must have run first
 	Reads     []string // path patterns that it may open; * is one component, ** any tail
 	Follows   []string // kinds whose named paths it may open
+	Long      bool     // takes as long as there is to read: it is not waited for with patience but to its end
 	See       func(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error)
 }
 
@@ -32,6 +35,8 @@ type Scope struct {
 	Memory []fact.Ref    // processes whose memory is to be searched
 	Shapes []fact.Ref    // processes whose threads are to be watched
 	Wire   time.Duration // how long to listen for the Stratum protocol; 0: not
+	Yara   *yara.Rules   // rules for what is searched; nil: none
+	Deep   *Deep         // folders to search
 }
 
 // Part is what one observer adds. A fact whose Ref is in the Snapshot already
@@ -184,6 +189,9 @@ func (r *runner) level(ctx context.Context, obs []*Observer) {
 	}
 	got := make([]*result, len(obs))
 	late, stop := time.NewTimer(r.patience), ctx.Done()
+	if slices.ContainsFunc(obs, func(o *Observer) bool { return o.Long }) {
+		late.Stop()
+	}
 	defer late.Stop()
 wait:
 	for n := len(obs); n > 0; {
