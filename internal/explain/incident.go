@@ -128,7 +128,7 @@ func (sc *scene) implants() []Implant {
 	var out []Implant
 	for _, p := range sc.implantProcesses() {
 		m := Implant{
-			Kind: fact.KindProcess, Ref: p.Ref, Name: p.Exe.String(), Container: sc.x.ContainerOf(p), Flows: sc.x.Flows(p),
+			Kind: fact.KindProcess, Ref: p.Ref, Name: sc.x.Program(p).String(), Container: sc.x.ContainerOf(p), Flows: sc.x.Flows(p),
 		}
 		for _, q := range sc.x.Family(p) {
 			if q != p {

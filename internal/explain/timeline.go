@@ -66,7 +66,7 @@ func (sc *scene) processEvents(p *fact.Process, add adder) {
 		}
 		add(t, source, o, f.Ref, i18n.M("event.file-appeared", "path", f.Path.String()))
 	}
-	add(p.Started, "kernel", nil, p.Ref, i18n.M("event.process-started", "exe", p.Exe.String(), "pid", p.PID, "user", p.User))
+	add(p.Started, "kernel", nil, p.Ref, i18n.M("event.process-started", "exe", sc.x.Program(p).String(), "pid", p.PID, "user", p.User))
 }
 
 // doorEvents: history and log lines that speak of a port of the incident.

@@ -95,3 +95,12 @@ func javaProgram(args []string) string {
 	}
 	return places
 }
+
+// Program is the file that counts of what a process runs: its image, or the
+// script that an interpreter of the system was told to run.
+func (x *Index) Program(p *fact.Process) fact.Path {
+	if s := Script(p); s != "" && x.Shared(p) {
+		return s
+	}
+	return p.Exe
+}
