@@ -58,7 +58,11 @@ func (sc *scene) planted(add adder) {
 }
 
 func (sc *scene) processEvents(p *fact.Process, add adder) {
-	if f := sc.x.Image(p); f != nil {
+	f := sc.x.Image(p)
+	if sc.x.Shared(p) { // the interpreter was there before
+		f = sc.x.FileAt(relate.Script(p))
+	}
+	if f != nil {
 		o := &fact.Origin{Path: f.Path}
 		t, source := f.Born, "btime"
 		if t.IsZero() {
