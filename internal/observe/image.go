@@ -12,6 +12,7 @@ import (
 	"demine/internal/format/elf"
 	"demine/internal/format/pattern"
 	"demine/internal/format/wallet"
+	"demine/internal/format/yara"
 	"demine/internal/host"
 	"demine/patterns"
 )
@@ -50,7 +51,7 @@ func seeImages(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part,
 	if err != nil {
 		return p, err
 	}
-	r := imageReader{v: v, set: set, seen: map[fact.FileID]fact.Ref{}, buf: make([]byte, imageChunk)}
+	r := imageReader{v: v, set: set, rules: sc.Yara, seen: map[fact.FileID]fact.Ref{}, buf: make([]byte, imageChunk)}
 	for i := range in.File {
 		if in.File[i].Scanned != "" {
 			r.seen[in.File[i].ID] = in.File[i].Ref
@@ -75,6 +76,7 @@ func seeImages(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part,
 type imageReader struct {
 	v     *View
 	set   *pattern.Set
+	rules *yara.Rules // nil: none
 	seen  map[fact.FileID]fact.Ref
 	files []*fact.File
 	buf   []byte
@@ -133,7 +135,25 @@ func (r *imageReader) read(p *fact.Process) (fact.File, error) {
 	if slices.ContainsFunc(f.Patterns, notWeak) {
 		f.Indicators = r.indicators(file, parts)
 	}
+	if r.rules != nil && err == nil {
+		err = r.yara(file, &f)
+	}
 	return f, err
+}
+
+// yara runs the rules over the whole file.
+func (r *imageReader) yara(file host.File, f *fact.File) error {
+	data := make([]byte, min(f.Size, maxYara))
+	n, err := file.ReadAt(data, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	hits, all := yaraHits(r.rules, data[:n])
+	f.Patterns = append(f.Patterns, hits...)
+	if !all || f.Size > maxYara {
+		f.Scanned = "part"
+	}
+	return nil
 }
 
 // known takes over what another observer found out about the file.
