@@ -102,8 +102,8 @@ func New(h *host.Host, log *slog.Logger) (*Agent, error) {
 func (a *Agent) Rules() []*judge.Rule { return a.rules }
 
 // The waves of a look: first what proves a miner at once, then who hides (what
-// is sampled next is theirs too), then everything that is cheap, then what the facts point at, last the programs that nobody
-// answers for.
+// is sampled next is theirs too), then everything that is cheap, then what the
+// facts point at, last the programs that nobody answers for.
 var waves = []struct {
 	name      string
 	observers func(*observe.Observer) bool
@@ -115,9 +115,9 @@ var waves = []struct {
 	{"host", func(o *observe.Observer) bool {
 		return !named("host", "account", "process", "hidden", "shape", "image", "file", "package", "memory", "wire", "tree")(o)
 	}, 0},
-	{"files", named("file", "package", "shape"), 0},
+	{"files", named("file", "package"), 0},
 	{"images", named("image"), math.MaxInt},
-	{"memory", named("memory", "wire"), math.MaxInt}, // which of them are packed is known now
+	{"memory", named("memory", "shape", "wire"), math.MaxInt}, // which of them are packed is known now
 }
 
 func named(names ...string) func(*observe.Observer) bool {
