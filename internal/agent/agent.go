@@ -55,7 +55,7 @@ type Want struct {
 // Event tells how far a look is. Kinds: started, wave (one of Total is done),
 // finding (the first confirmed one; Scan holds it), done; of a change: step, and
 // note (what the operator must know of it); of waiting for a tick: await; of a
-// search of folders: deep.
+// search of folders: deep; listening on the wire begins, for Left: listening.
 type Event struct {
 	Kind        string
 	Wave        string
@@ -117,7 +117,7 @@ var waves = []struct {
 	}, 0},
 	{"files", named("file", "package"), 0},
 	{"images", named("image"), math.MaxInt},
-	{"memory", named("memory", "shape", "wire"), math.MaxInt}, // which of them are packed is known now
+	{"memory", named("memory", "shape"), math.MaxInt}, // which of them are packed is known now
 }
 
 func named(names ...string) func(*observe.Observer) bool {
@@ -136,8 +136,10 @@ func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan
 	begin := time.Now()
 	defer a.raise()()
 	total := len(waves)
-	if len(w.Deep) > 0 {
-		total++
+	for _, more := range []bool{w.Wire > 0, len(w.Deep) > 0} {
+		if more {
+			total++
+		}
 	}
 	ev(Event{Kind: "started", Total: total})
 	var snap *fact.Snapshot
@@ -152,6 +154,10 @@ func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan
 			}
 		}
 		ev(Event{Kind: "wave", Wave: wv.name, Done: i + 1, Total: total})
+	}
+	if w.Wire > 0 {
+		snap = a.listen(ctx, snap, w, ev)
+		ev(Event{Kind: "wave", Wave: "wire", Done: len(waves) + 1, Total: total})
 	}
 	if len(w.Deep) > 0 {
 		snap = a.deep(ctx, snap, w, ev)
@@ -177,7 +183,7 @@ func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, sna
 		l := relate.WorthALook(relate.New(snap))
 		sc = observe.Scope{
 			Images: l.Images[:min(images, len(l.Images))], Files: l.Files,
-			Memory: l.Memory[:min(images, len(l.Memory))], Shapes: l.Shapes, Wire: w.Wire, Yara: w.Yara,
+			Memory: l.Memory[:min(images, len(l.Memory))], Shapes: l.Shapes, Yara: w.Yara,
 		}
 	}
 	return observe.Run(ctx, a.h, observers(pick), sc, snap)

@@ -297,3 +297,27 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// --wire is asked of the agent, told on a terminal, and refused where it makes
+// no sense.
+func TestWire(t *testing.T) {
+	var want agent.Want
+	st := &stage{env: english()}
+	st.tty = []any{&st.err}
+	st.look = func(_ context.Context, _ *slog.Logger, w agent.Want, ev func(agent.Event)) (*explain.Scan, error) {
+		want = w
+		ev(agent.Event{Kind: "listening", Left: w.Wire})
+		return stored(t, "disk"), nil
+	}
+	if code := st.run(t.Context(), "--wire", "30s"); code == exitUsage || want.Wire != 30*time.Second {
+		t.Errorf("exit %d, wants %v", code, want.Wire)
+	}
+	if !strings.Contains(st.err.String(), "listening for miners' words for 30 s") {
+		t.Errorf("not told: %s", st.err.String())
+	}
+	for _, args := range [][]string{{"--wire", "10ms"}, {"--wire", "1h"}, {"--wire", "-5s"}, {"--wire", "soon"}, {"--wire", "5s", "--from", "x"}} {
+		if code := st.run(t.Context(), args...); code != exitUsage {
+			t.Errorf("%v: exit %d", args, code)
+		}
+	}
+}

@@ -43,6 +43,9 @@ func (t *commentary) event(e agent.Event) {
 	switch e.Kind {
 	case "wave":
 		t.progress(e)
+	case "listening":
+		t.erase()
+		t.a.talk(t.a.c.Say("cli.listening", "for", e.Left))
 	case "deep":
 		t.line(t.a.c.Say("cli.deep", "files", e.Files, "bytes", e.Bytes))
 	case "finding":

@@ -63,7 +63,7 @@ func (a *app) flags(b *strings.Builder, head string, set *pflag.FlagSet) {
 
 // placeholders name the values of flags in help.
 var placeholders = map[string]string{
-	"lang": "LANG", "color": "WHEN", "log-level": "LEVEL", "fail-on": "CLASS", "deep": "PATH", "yara": "FILE", "from": "FILE", "state": "DIR",
+	"lang": "LANG", "color": "WHEN", "log-level": "LEVEL", "fail-on": "CLASS", "deep": "PATH", "yara": "FILE", "wire": "TIME", "from": "FILE", "state": "DIR",
 	"keep": "ADDR", "incident": "ID", "finding": "ID", "revert": "TIME", "redis-bind": "ADDR", "redis-port": "PORT",
 	"client-config": "FILE", "host": "NAME", "output": "FILE", "max-mb": "MB", "format": "WORD",
 	"why": "TEXT", "until": "DAY", "end": "ID",

@@ -82,6 +82,8 @@ func gapCode(err error) string {
 		return "not-regular"
 	case errors.Is(err, host.ErrUnavailable):
 		return "unavailable"
+	case errors.Is(err, host.ErrLost):
+		return "lost"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return "timeout"
 	}

@@ -18,6 +18,7 @@ var wire = &Observer{
 	Doc:   "the Stratum mining protocol on the TCP connections of those worth a look, for as long as is asked",
 	Sees:  []string{fact.KindFlow},
 	Needs: []string{"process", "socket"},
+	Long:  true,
 	See:   seeWire,
 }
 
