@@ -14,37 +14,60 @@ type method struct {
 	dialect string
 	from    string // who says it: Client, Server
 	weak    bool   // other software says it too
+	names   bool   // its first parameter says for whom is mined
 }
 
-var methods = map[string]method{
-	"login":      {Monero, Client, true},
-	"submit":     {Monero, Client, false},
-	"keepalived": {Monero, Client, false},
-	"job":        {Monero, Server, false},
+// family is the words that begin alike. They stand here in two parts: a program
+// in which they stand whole is taken for a miner, by demine too.
+type family struct {
+	prefix string
+	rest   map[string]method
+}
 
-	"mining.subscribe":            {Bitcoin, Client, false},
-	"mining.authorize":            {Bitcoin, Client, false},
-	"mining.submit":               {Bitcoin, Client, false},
-	"mining.configure":            {Bitcoin, Client, false},
-	"mining.extranonce.subscribe": {Bitcoin, Client, false},
-	"mining.suggest_difficulty":   {Bitcoin, Client, false},
-	"mining.suggest_target":       {Bitcoin, Client, false},
-	"mining.hello":                {Bitcoin, Client, false},
-	"mining.notify":               {Bitcoin, Server, false},
-	"mining.set_difficulty":       {Bitcoin, Server, false},
-	"mining.set_target":           {Bitcoin, Server, false},
-	"mining.set_extranonce":       {Bitcoin, Server, false},
-	"mining.set_version_mask":     {Bitcoin, Server, false},
+var families = []family{
+	{"mining.", map[string]method{
+		"subscribe":            {Bitcoin, Client, false, false},
+		"authorize":            {Bitcoin, Client, false, true},
+		"submit":               {Bitcoin, Client, false, true},
+		"configure":            {Bitcoin, Client, false, false},
+		"extranonce.subscribe": {Bitcoin, Client, false, false},
+		"suggest_difficulty":   {Bitcoin, Client, false, false},
+		"suggest_target":       {Bitcoin, Client, false, false},
+		"hello":                {Bitcoin, Client, false, false},
+		"notify":               {Bitcoin, Server, false, false},
+		"set_difficulty":       {Bitcoin, Server, false, false},
+		"set_target":           {Bitcoin, Server, false, false},
+		"set_extranonce":       {Bitcoin, Server, false, false},
+		"set_version_mask":     {Bitcoin, Server, false, false},
+	}},
+	{"eth_", map[string]method{
+		"submitLogin":    {Ethproxy, Client, false, true},
+		"getWork":        {Ethproxy, Client, false, false},
+		"submitWork":     {Ethproxy, Client, false, false},
+		"submitHashrate": {Ethproxy, Client, false, false},
+	}},
+	{"", map[string]method{
+		"login":              {Monero, Client, true, false},
+		"submit":             {Monero, Client, false, false},
+		"keepalived":         {Monero, Client, false, false},
+		"job":                {Monero, Server, false, false},
+		"getblocktemplate":   {Daemon, Client, false, false},
+		"submitblock":        {Daemon, Client, false, false},
+		"get_block_template": {Daemon, Client, false, false},
+		"submit_block":       {Daemon, Client, false, false},
+	}},
+}
 
-	"eth_submitLogin":    {Ethproxy, Client, false},
-	"eth_getWork":        {Ethproxy, Client, false},
-	"eth_submitWork":     {Ethproxy, Client, false},
-	"eth_submitHashrate": {Ethproxy, Client, false},
-
-	"getblocktemplate":   {Daemon, Client, false},
-	"submitblock":        {Daemon, Client, false},
-	"get_block_template": {Daemon, Client, false},
-	"submit_block":       {Daemon, Client, false},
+// lookup finds what is known of a word.
+func lookup(word string) (method, bool) {
+	for _, f := range families {
+		if rest, ok := strings.CutPrefix(word, f.prefix); ok {
+			if m, ok := f.rest[rest]; ok {
+				return m, true
+			}
+		}
+	}
+	return method{}, false
 }
 
 // answer is the word for a reply to a request that was heard.
@@ -73,7 +96,7 @@ func (s *Stream) message(sent bool, object []byte) {
 		s.reply(sent, &m)
 		return
 	}
-	known, ok := methods[m.Method]
+	known, ok := lookup(m.Method)
 	if !ok || !shaped(&m) {
 		return
 	}
@@ -136,17 +159,17 @@ func (s *Stream) reply(sent bool, m *message) {
 	if json.Unmarshal(m.Result, &r) == nil {
 		switch {
 		case isJob(r.Job):
-			s.say(sent, "job", method{Monero, Server, false})
+			s.say(sent, "job", method{Monero, Server, false, false})
 			return
 		case r.Status == "KEEPALIVED":
-			s.say(sent, answer, method{Monero, Server, false})
+			s.say(sent, answer, method{Monero, Server, false, false})
 			return
 		}
 	}
 	for i, q := range s.pending {
 		if q.id == string(m.ID) && q.sent != sent {
-			of := methods[q.name]
-			s.say(sent, answer, method{of.dialect, Server, of.weak})
+			of, _ := lookup(q.name)
+			s.say(sent, answer, method{of.dialect, Server, of.weak, false})
 			s.pending = slices.Delete(s.pending, i, i+1)
 			return
 		}
@@ -156,14 +179,15 @@ func (s *Stream) reply(sent bool, m *message) {
 // name keeps for whom is mined, as it is said. Passwords stay unread.
 func (s *Stream) name(m *message) {
 	var who string
-	switch m.Method {
-	case "login":
+	known, _ := lookup(m.Method)
+	switch {
+	case m.Method == "login":
 		var p struct {
 			Login string `json:"login"`
 		}
 		_ = json.Unmarshal(m.Params, &p)
 		who = p.Login
-	case "mining.authorize", "mining.submit", "eth_submitLogin":
+	case known.names:
 		var p []json.RawMessage
 		if json.Unmarshal(m.Params, &p) == nil && len(p) > 0 {
 			_ = json.Unmarshal(p[0], &who)
