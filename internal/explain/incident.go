@@ -130,6 +130,9 @@ func (sc *scene) implants() []Implant {
 		m := Implant{
 			Kind: fact.KindProcess, Ref: p.Ref, Name: sc.x.Program(p).String(), Container: sc.x.ContainerOf(p), Flows: sc.x.Flows(p),
 		}
+		if at := sc.x.HostPath(p); at != p.Exe {
+			m.HostPath = at
+		}
 		for _, q := range sc.x.Family(p) {
 			if q != p {
 				m.Members = append(m.Members, q.Ref)

@@ -105,6 +105,7 @@ type Implant struct {
 	Dormant bool         `json:"dormant,omitempty"` // an autostart that this host does not run
 
 	Container *fact.Container `json:"container,omitempty"` // that a process runs in
+	HostPath  fact.Path       `json:"host_path,omitempty"` // where its program is found from the host
 	Flows     []*fact.Flow    `json:"flows,omitempty"`     // of mining, that were heard of a process
 }
 

@@ -35,12 +35,13 @@ const (
 // Where runtimes keep their state, when nothing says otherwise.
 var (
 	dockerRoots = []fact.Path{"/var/lib/docker", "/var/snap/docker/common/var-lib-docker"}
-	taskRoots   = []fact.Path{"/run/containerd/" + tasks, "/run/k3s/containerd/" + tasks, "/run/docker/containerd/daemon/" + tasks}
+	taskRoots   = []fact.Path{"/run/containerd", "/run/k3s/containerd", "/run/docker/containerd/daemon"}
 	podRoots    = []fact.Path{"/var/lib/containers/storage/overlay-containers", "/run/containers/storage/overlay-containers"}
 )
 
-// tasks is the folder of containerd's running containers: NAMESPACE/ID below it.
-const tasks = "io.containerd.runtime.v2.task"
+// tasks are the folders of containerd's running containers, NAMESPACE/ID below
+// them: since 1.3, and before (Docker 18 and 19).
+var tasks = []fact.Path{"io.containerd.runtime.v2.task", "io.containerd.runtime.v1.linux"}
 
 func seeContainers(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
 	r := containerReader{v: v, found: map[string]*fact.Container{}}
@@ -153,11 +154,16 @@ func daemonRoot(p *fact.Process) fact.Path {
 // containerd looks where it keeps its tasks, and where its shims run: each
 // runs in the bundle of its container.
 func (r *containerReader) containerd(in *fact.Snapshot) {
-	roots := slices.Clone(taskRoots)
-	for i := range in.Process {
-		p := &in.Process[i]
-		if root, _, ok := strings.Cut(string(p.Cwd), "/"+tasks+"/"); ok && p.Container == "" {
-			roots = append(roots, fact.Path(root+"/"+tasks))
+	var roots []fact.Path
+	for _, t := range tasks {
+		for _, root := range taskRoots {
+			roots = append(roots, root+"/"+t)
+		}
+		for i := range in.Process {
+			p := &in.Process[i]
+			if root, _, ok := strings.Cut(string(p.Cwd), "/"+string(t)+"/"); ok && p.Container == "" {
+				roots = append(roots, fact.Path(root)+"/"+t)
+			}
 		}
 	}
 	slices.Sort(roots)

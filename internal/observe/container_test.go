@@ -21,7 +21,7 @@ func TestContainers(t *testing.T) {
 		old  = "ee00000000000000000000000000000000000000000000000000000000000000"
 	)
 	base := initAnd(
-		fact.Process{PID: 50, Ref: "process:50", Exe: "/usr/bin/containerd-shim-runc-v2", Cwd: "/odd/io.containerd.runtime.v2.task/x/" + odd},
+		fact.Process{PID: 50, Ref: "process:50", Exe: "/usr/bin/containerd-shim", Cwd: "/odd/io.containerd.runtime.v1.linux/x/" + odd},
 		fact.Process{PID: 101, Ref: "process:101", Container: web},
 		fact.Process{PID: 102, Ref: "process:102", Container: pod},
 		fact.Process{PID: 104, Ref: "process:104", Container: pots},
@@ -43,7 +43,7 @@ func TestContainers(t *testing.T) {
 		pod: {Runtime: "containerd", Name: "app", Pod: "prod/app-0", Image: "app:1", PID: 102, Running: true,
 			Root:   "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + fact.Path(pod) + "/rootfs",
 			Origin: fact.Origin{Path: "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + pod + "/config.json"}},
-		odd: {Runtime: "containerd", Argv: []string{"/x"}, Origin: fact.Origin{Path: "/odd/io.containerd.runtime.v2.task/x/" + odd + "/config.json"}},
+		odd: {Runtime: "containerd", Argv: []string{"/x"}, Origin: fact.Origin{Path: "/odd/io.containerd.runtime.v1.linux/x/" + odd + "/config.json"}},
 		pots: {Runtime: "podman", Name: "pots", Image: "quay.io/pots:2", Argv: []string{"/pots"}, PID: 104, Running: true,
 			Origin: fact.Origin{Path: "/var/lib/containers/storage/overlay-containers/containers.json"}},
 	}

@@ -28,7 +28,7 @@ const maxEars = 32
 func seeWire(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
 	var p Part
 	if sc.Wire <= 0 {
-		return Part{Absent: true}, nil // nobody asked
+		return p, host.ErrUnavailable // nobody asked
 	}
 	lines := linesOf(in, sc.Images)
 	ears := earsOf(lines, in, &p)

@@ -17,6 +17,7 @@ func TestSurroundings(t *testing.T) {
 	im.Container = &fact.Container{
 		ID: strings.Repeat("ab", 32), Name: "web\x1b[31m", Image: "evil/web:1", Project: "shop", Restart: "always", Privileged: true,
 	}
+	im.HostPath = "/var/lib/docker/merged/minerd"
 	im.Flows = []*fact.Flow{
 		{Role: "server", Peer: "10.0.0.9:1"},
 		{Role: "client", Dialect: "monero", Peer: "203.0.113.7:3333", Methods: []string{"login", "job"}, Indicators: []fact.Indicator{
@@ -42,6 +43,10 @@ func TestSurroundings(t *testing.T) {
 				}
 			}
 		}
+	}
+	var whole bytes.Buffer
+	if err := Explain(&whole, s, Options{}, ""); err != nil || !strings.Contains(whole.String(), "where        /var/lib/docker/merged/minerd") {
+		t.Errorf("not where it lies: %v\n%s", err, whole.String())
 	}
 	im.Container.Name = ""
 	var b bytes.Buffer

@@ -92,6 +92,9 @@ func (p *printer) incident(in *explain.Incident) {
 		for _, r := range p.surroundings(&in.Implants[i]) {
 			p.row(p.say("label."+r.label), r.text, 0)
 		}
+		if at := in.Implants[i].HostPath; at != "" {
+			p.row(p.say("label.where"), p.host(at.String()), 0)
+		}
 	}
 	p.timeline(in)
 	p.causes(in)
