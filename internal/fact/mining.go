@@ -47,7 +47,7 @@ type ELF struct {
 	Stripped bool     `json:"stripped,omitempty"`
 	UPX      bool     `json:"upx,omitempty"`      // a mark of the packer UPX or of its clones
 	Sections int      `json:"sections"`           // as claimed; packers leave none
-	Entropy  float64  `json:"entropy,omitempty"`  // bits a byte of the loaded parts; 0: not measured
+	Entropy  float64  `json:"entropy,omitempty"`  // bits a byte of its code; 0: not measured
 	Inflates bool     `json:"inflates,omitempty"` // much more memory is asked for than the file has: what packers do
 	Odd      []string `json:"odd,omitempty"`      // see format/elf
 }

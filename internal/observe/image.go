@@ -33,7 +33,7 @@ const (
 	maxImage    = 160 << 20
 	maxImageSum = 512 << 20
 	imageChunk  = 256 << 10
-	maxEntropy  = 1 << 20 // bytes of the loaded parts that are counted: a packer's all look alike
+	maxEntropy  = 1 << 20 // bytes of the code that are counted: tables of honest programs may have as little order as what a packer leaves
 )
 
 // known is compiled once: it takes milliseconds.
@@ -184,7 +184,12 @@ func (r *imageReader) search(file host.File, parts []span) ([]fact.Pattern, erro
 	}
 	for _, part := range parts {
 		s.Reset(part.from)
-		if err := r.feed(file, part, func(b []byte, _ int64) { r.count(b); _, _ = s.Write(b) }); err != nil {
+		if err := r.feed(file, part, func(b []byte, _ int64) {
+			if part.code {
+				r.count(b)
+			}
+			_, _ = s.Write(b)
+		}); err != nil {
 			return nil, err
 		}
 	}
@@ -197,13 +202,16 @@ func (r *imageReader) search(file host.File, parts []span) ([]fact.Pattern, erro
 	return out, nil
 }
 
-type span struct{ from, to int64 }
+type span struct {
+	from, to int64
+	code     bool
+}
 
 // parts are the segments that the kernel loads; a file whose headers cannot be
 // read is searched from the start.
 func (r *imageReader) parts(file host.File, size int64, f *fact.File) []span {
 	n, _ := file.ReadAt(r.buf, 0)
-	all := []span{{0, size}}
+	all := []span{{0, size, true}}
 	if info, ok := elf.Look(r.buf[:n]); ok {
 		f.Format = "elf"
 		f.ELF = r.headers(file, info, n)
@@ -212,7 +220,7 @@ func (r *imageReader) parts(file host.File, size int64, f *fact.File) []span {
 			for _, l := range info.Loads {
 				from, to := int64(min(l.Off, uint64(size))), int64(min(l.Off+l.Size, uint64(size)))
 				if from < to && (len(all) == 0 || from >= all[len(all)-1].to) {
-					all = append(all, span{from, to})
+					all = append(all, span{from, to, l.Exec})
 				}
 			}
 		}
