@@ -64,6 +64,13 @@ func (h *hider) know(pid int, view string) {
 	}
 }
 
+// asked is the view of one that another view named.
+func (h *hider) asked(pid int) {
+	if h.v.Host().Kernel.Alive(pid) {
+		h.know(pid, "number")
+	}
+}
+
 func (h *hider) list(names []string) {
 	h.listed = make(map[int]bool, len(names))
 	for _, n := range names {
@@ -139,6 +146,7 @@ func (h *hider) add(pid int, how string) {
 	if len(got.Process) == 1 {
 		p = got.Process[0]
 	}
+	h.asked(pid)
 	p.Hidden, p.KnownBy = []string{how}, h.by[pid]
 	h.part.Process = append(h.part.Process, p)
 }

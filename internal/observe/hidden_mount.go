@@ -32,9 +32,7 @@ func (h *hider) covered(ms []proc.Mount) {
 		}
 		done[pid] = true
 		h.know(pid, "mount")
-		if h.v.Host().Kernel.Alive(pid) {
-			h.know(pid, "number")
-		}
+		h.asked(pid)
 		h.cover(pid)
 	}
 }

@@ -7,28 +7,35 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"time"
 
 	"demine/internal/fact"
 	"demine/internal/format/proc"
 )
 
-// mostNumbers are asked for: 0.1 to 0.3 s of one CPU. pid_max may be four
-// times as much.
-const mostNumbers = 1 << 20
+// A number costs 0.15 µs. Where cgroups tell of every process, the first
+// million is asked for, else all that pid_max allows (four million), as long as
+// the time is not up.
+const (
+	mostNumbers = 1 << 20
+	probeTime   = 2 * time.Second
+)
 
 // numbers asks the kernel for every number that a process can have. Numbers
-// rise until pid_max and begin anew (pid_namespaces(7)), so up to the last one
-// given out and the highest seen all of them are asked for; beyond, only where
-// no cgroups tell of every process.
+// rise until pid_max and begin anew (pid_namespaces(7)): where cgroups tell of
+// all, those up to the last one given out and the highest seen are enough.
 func (h *hider) numbers(ctx context.Context) {
 	top := h.number("/proc/sys/kernel/pid_max")
-	if h.all || top == 0 {
+	if top == 0 {
 		top = h.highest()
 	}
-	if top > mostNumbers && !h.all {
-		h.part.Gaps = append(h.part.Gaps, fact.Gap{Code: "not-probed", What: "/proc", Detail: fmt.Sprintf("numbers from %d to %d", mostNumbers, top)})
+	if h.all {
+		top = min(h.highest(), mostNumbers)
 	}
-	alive := h.probe(ctx, min(top, mostNumbers))
+	alive, missed := h.probe(ctx, top)
+	if missed <= top {
+		h.part.Gaps = append(h.part.Gaps, fact.Gap{Code: "not-probed", What: "/proc", Detail: fmt.Sprintf("from number %d to %d", missed, top)})
+	}
 	if len(alive) == 0 {
 		return
 	}
@@ -61,30 +68,38 @@ func (h *hider) highest() int {
 	return top
 }
 
-// probe gives the living numbers up to top that are not listed.
-func (h *hider) probe(ctx context.Context, top int) []int {
+// probe gives the living numbers up to top that are not listed, and the first
+// that it had no time for.
+func (h *hider) probe(ctx context.Context, top int) (alive []int, missed int) {
 	const stretch = 4096
-	found := make([][]int, runtime.GOMAXPROCS(0))
+	until := h.v.Host().Now().Add(probeTime)
+	type share struct {
+		alive  []int
+		missed int
+	}
+	shares := make([]share, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
-	for w := range found {
+	for w := range shares {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			for from := 1 + w*stretch; from <= top && ctx.Err() == nil; from += len(found) * stretch {
+			from := 1 + w*stretch
+			for ; from <= top && ctx.Err() == nil && !h.v.Host().Now().After(until); from += len(shares) * stretch {
 				for n := from; n <= min(top, from+stretch-1); n++ {
 					if h.v.Host().Kernel.Alive(n) && !h.listed[n] {
-						found[w] = append(found[w], n)
+						shares[w].alive = append(shares[w].alive, n)
 					}
 				}
 			}
+			shares[w].missed = from
 		}()
 	}
 	wg.Wait()
-	var out []int
-	for _, f := range found {
-		out = append(out, f...)
+	missed = top + 1
+	for _, s := range shares {
+		alive, missed = append(alive, s.alive...), min(missed, s.missed)
 	}
-	return out
+	return alive, missed
 }
 
 // threads are the numbers of all threads of the listed processes.

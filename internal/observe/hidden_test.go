@@ -6,8 +6,10 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -69,8 +71,7 @@ func TestHidden(t *testing.T) {
 		"mount over a part":      {all + running(7, 7) + "-- /proc/self/mountinfo --\n" + procMount + "9 23 0:9 / /proc/7/exe rw - tmpfs none rw\n", []string{"7 mount mount"}, ""},
 		"mounts of runtimes": {all + running(7, 7) + "-- /proc/self/mountinfo --\n" + procMount + "9 23 0:9 / /proc/7/attr rw - tmpfs none rw\n9 23 0:9 / /proc/kcore rw - tmpfs none rw\n" +
 			"9 23 0:9 / /proc rw - tmpfs none rw\n9 23 0:9 / /srv/proc/7 rw - tmpfs none rw\n9 23 0:9 / /proc/-7 rw - tmpfs none rw\n", nil, ""},
-		"hidepid":          {running(900, 900) + unlisted(7) + "-- kernel/alive --\n1 7 900\n", nil, "no-permission /proc"},
-		"too many numbers": {all + "-- /proc/sys/kernel/pid_max --\n4194304\n-- kernel/alive --\n1 900\n", nil, "not-probed /proc"},
+		"hidepid": {running(900, 900) + unlisted(7) + "-- kernel/alive --\n1 7 900\n", nil, "no-permission /proc"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, cov := hiddenOn(t, c.text)
@@ -94,6 +95,20 @@ func TestHiddenUnreadable(t *testing.T) {
 	p := s.Process[len(s.Process)-1]
 	if p.PID != 4 || p.CPUNow != -1 || !slices.Contains(p.Gaps, "exe") {
 		t.Errorf("%+v", p)
+	}
+}
+
+// Numbers that there was no time for are said.
+func TestHiddenOutOfTime(t *testing.T) {
+	h, err := fixture.Parse([]byte(running(1, 1) + "-- /proc/sys/kernel/pid_max --\n4194304\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls atomic.Int64
+	h.Now = func() time.Time { return time.Unix(0, 0).Add(time.Duration(calls.Add(1)) * probeTime / 8) }
+	_, c := lookAtHost(t, h, fact.Snapshot{}, hostinfo, account, process, hidden)
+	if got := strings.Join(gaps(c), ", "); got != "not-probed /proc" {
+		t.Errorf("gaps %q", got)
 	}
 }
 
