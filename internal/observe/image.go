@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -215,15 +216,7 @@ func (r *imageReader) parts(file host.File, size int64, f *fact.File) []span {
 	if info, ok := elf.Look(r.buf[:n]); ok {
 		f.Format = "elf"
 		f.ELF = r.headers(file, info, n)
-		if len(info.Loads) > 0 {
-			all = nil
-			for _, l := range info.Loads {
-				from, to := int64(min(l.Off, uint64(size))), int64(min(l.Off+l.Size, uint64(size)))
-				if from < to && (len(all) == 0 || from >= all[len(all)-1].to) {
-					all = append(all, span{from, to, l.Exec})
-				}
-			}
-		}
+		all = loaded(info.Loads, size)
 	}
 	left := min(int64(maxImage), maxImageSum-r.sum)
 	for i := range all {
@@ -233,6 +226,24 @@ func (r *imageReader) parts(file host.File, size int64, f *fact.File) []span {
 		}
 		left -= all[i].to - all[i].from
 		r.sum += all[i].to - all[i].from
+	}
+	return all
+}
+
+// loaded are the parts of a file of this size that the segments cover, each
+// byte once: those of packed programs overlap.
+func loaded(loads []elf.Segment, size int64) []span {
+	loads = slices.Clone(loads)
+	slices.SortStableFunc(loads, func(a, b elf.Segment) int { return cmp.Compare(a.Off, b.Off) })
+	var all []span
+	end := int64(0)
+	for _, l := range loads {
+		from := int64(min(l.Off, uint64(size)))
+		to := from + int64(min(l.Size, uint64(size-from)))
+		if from = max(from, end); from < to {
+			all = append(all, span{from, to, l.Exec})
+			end = to
+		}
 	}
 	return all
 }
