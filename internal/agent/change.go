@@ -36,7 +36,7 @@ var ErrNotRoot = errors.New("only root can change the host")
 
 // Plan implements API.
 func (a *Agent) Plan(ctx context.Context, r respond.Request, ev func(Event)) (respond.Plan, *explain.Scan, error) {
-	s, err := a.Look(ctx, Want{KeepSnapshot: true}, ev)
+	s, err := a.Look(ctx, Want{KeepSnapshot: true, Wire: r.Wire}, ev)
 	if err != nil {
 		return respond.Plan{}, s, err
 	}

@@ -24,7 +24,7 @@ import (
 type changeFlags struct {
 	json, dryRun, yes, noWait bool
 	incidents, findings, keep []string
-	revert                    time.Duration
+	revert, wire              time.Duration
 
 	password, lockKeys bool
 	bind, clients      []string
@@ -44,6 +44,7 @@ func (a *app) changeCommand(kind string) *cobra.Command {
 	if kind != respond.KindHarden {
 		s.StringSliceVar(&f.keep, "keep", nil, a.c.Say("help.flag.keep"))
 		s.StringSliceVar(&f.incidents, "incident", nil, a.c.Say("help.flag.incident"))
+		a.wireFlag(cmd, &f.wire)
 	}
 	if kind == respond.KindContain {
 		return cmd
@@ -65,7 +66,7 @@ func (a *app) changeCommand(kind string) *cobra.Command {
 
 func (f *changeFlags) request(kind string) (respond.Request, error) {
 	r := respond.Request{
-		Kind: kind, Incidents: f.incidents, Findings: f.findings, Revert: f.revert,
+		Kind: kind, Incidents: f.incidents, Findings: f.findings, Revert: f.revert, Wire: f.wire,
 		RedisPassword: f.password, RedisBind: f.bind, RedisPort: f.port, LockKeys: f.lockKeys,
 	}
 	for _, k := range f.keep {
@@ -81,7 +82,7 @@ func (f *changeFlags) request(kind string) (respond.Request, error) {
 	if f.port < 0 || f.port > 65535 {
 		return r, misused("demine harden --redis-port 16380", "cli.bad-port", "value", f.port)
 	}
-	return r, nil
+	return r, checkWire(kind, f.wire)
 }
 
 // prefix reads an address or a network.
@@ -219,7 +220,7 @@ func (a *app) apply(ctx context.Context, ag *agent.Agent, p respond.Plan, before
 	if f.json {
 		err := errors.Join(unknownError(err), report.RunJSON(a.out, &run))
 		if err == nil && p.Kind == respond.KindClean && ctx.Err() == nil {
-			_, err = a.lookAgain(ctx, ag)
+			_, err = a.lookAgain(ctx, ag, f.wire)
 		}
 		return err
 	}
@@ -232,7 +233,7 @@ func (a *app) apply(ctx context.Context, ag *agent.Agent, p respond.Plan, before
 	if p.Kind == respond.KindContain || ctx.Err() != nil {
 		return nil
 	}
-	return a.after(ctx, ag, before, f.noWait || p.Kind != respond.KindClean)
+	return a.after(ctx, ag, before, f.noWait || p.Kind != respond.KindClean, f.wire)
 }
 
 // steps tells each step on stderr as it is done.
@@ -249,8 +250,8 @@ func (a *app) steps() func(agent.Event) {
 
 // after looks again, says what remains, and waits for the next tick of the
 // job that was removed.
-func (a *app) after(ctx context.Context, ag *agent.Agent, before *explain.Scan, noWait bool) error {
-	now, err := a.lookAgain(ctx, ag)
+func (a *app) after(ctx context.Context, ag *agent.Agent, before *explain.Scan, noWait bool, wire time.Duration) error {
+	now, err := a.lookAgain(ctx, ag, wire)
 	if err != nil {
 		return err
 	}
@@ -279,8 +280,8 @@ func (a *app) after(ctx context.Context, ag *agent.Agent, before *explain.Scan, 
 }
 
 // lookAgain looks after a change; a miner that still runs is the exit status.
-func (a *app) lookAgain(ctx context.Context, ag *agent.Agent) (*explain.Scan, error) {
-	now, err := ag.Look(ctx, agent.Want{}, func(agent.Event) {})
+func (a *app) lookAgain(ctx context.Context, ag *agent.Agent, wire time.Duration) (*explain.Scan, error) {
+	now, err := ag.Look(ctx, agent.Want{Wire: wire}, func(agent.Event) {})
 	switch {
 	case ctx.Err() != nil:
 		a.code = exitInterrupted

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"time"
 
 	"demine/internal/i18n"
 	"demine/internal/respond"
@@ -48,5 +49,17 @@ func TestContainKeptFromIt(t *testing.T) {
 		if c.code != exitNothing && !strings.Contains(out.String(), "java") {
 			t.Errorf("it is not said: %s", out)
 		}
+	}
+}
+
+// A plan is made of a look that listens too, when that is asked for.
+func TestChangeListens(t *testing.T) {
+	f := &changeFlags{wire: 30 * time.Second}
+	if r, err := f.request(respond.KindContain); err != nil || r.Wire != 30*time.Second {
+		t.Errorf("%v: %+v", err, r)
+	}
+	f.wire = time.Hour
+	if _, err := f.request(respond.KindClean); err == nil {
+		t.Error("an hour is taken")
 	}
 }

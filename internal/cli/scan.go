@@ -35,7 +35,7 @@ func (a *app) addScanFlags(cmd *cobra.Command, f *scanFlags) {
 	cmd.Flags().BoolVar(&f.snapshot, "snapshot", false, a.c.Say("help.flag.snapshot"))
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "", a.c.Say("help.flag.fail-on"))
 	cmd.Flags().StringVar(&f.from, "from", "", a.c.Say("help.flag.from"))
-	cmd.Flags().DurationVar(&f.wire, "wire", 0, a.c.Say("help.flag.wire"))
+	a.wireFlag(cmd, &f.wire)
 	a.complete(cmd, "fail-on", "posture")
 }
 
@@ -47,10 +47,11 @@ func (a *app) scan(ctx context.Context, f *scanFlags) error {
 		return misused("demine scan --help", "cli.deep-from")
 	case f.from != "" && f.wire != 0:
 		return misused("demine scan --wire 30s", "cli.wire-stored")
-	case f.wire != 0 && (f.wire < time.Second || f.wire > 10*time.Minute):
-		return misused("demine scan --wire 30s", "cli.bad-wire", "value", f.wire.String())
 	case f.snapshot && !f.json:
 		return misused("demine scan --json --snapshot", "cli.no-snapshot")
+	}
+	if err := checkWire("scan", f.wire); err != nil {
+		return err
 	}
 	want := agent.Want{KeepSnapshot: f.snapshot || !f.json, Wire: f.wire}
 	if err := a.deep(f, &want); err != nil {

@@ -22,6 +22,7 @@ type Request struct {
 	Findings  []string       `json:"findings,omitempty"`  // only these; empty: all that apply
 	Keep      []netip.Prefix `json:"keep,omitempty"`      // sources that keep their way in, besides those found
 	Revert    time.Duration  `json:"revert,omitempty"`    // of risky steps; 0: five minutes
+	Wire      time.Duration  `json:"wire,omitempty"`      // how long the look before it listens for miners' words
 
 	// What harden does only when asked, because somebody may depend on it.
 	RedisPassword bool        `json:"redis_password,omitempty"`
