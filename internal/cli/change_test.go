@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"time"
 
 	"demine/internal/i18n"
 	"demine/internal/respond"
