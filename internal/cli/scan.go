@@ -25,8 +25,6 @@ func (a *app) scanCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.scan(cmd.Context(), f) },
 	}
 	a.addScanFlags(cmd, f)
-	cmd.Flags().StringArrayVar(&f.deep, "deep", nil, a.c.Say("help.flag.deep"))
-	cmd.Flags().StringArrayVar(&f.yara, "yara", nil, a.c.Say("help.flag.yara"))
 	return cmd
 }
 
@@ -35,6 +33,8 @@ func (a *app) addScanFlags(cmd *cobra.Command, f *scanFlags) {
 	cmd.Flags().BoolVar(&f.snapshot, "snapshot", false, a.c.Say("help.flag.snapshot"))
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "", a.c.Say("help.flag.fail-on"))
 	cmd.Flags().StringVar(&f.from, "from", "", a.c.Say("help.flag.from"))
+	cmd.Flags().StringArrayVar(&f.deep, "deep", nil, a.c.Say("help.flag.deep"))
+	cmd.Flags().StringArrayVar(&f.yara, "yara", nil, a.c.Say("help.flag.yara"))
 	a.wireFlag(cmd, &f.wire)
 	a.complete(cmd, "fail-on", "posture")
 }

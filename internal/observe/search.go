@@ -39,6 +39,9 @@ func newSearcher(set *pattern.Set, rules *yara.Rules) *searcher {
 func (s *searcher) file(ctx context.Context, f host.File, size int64) (hits []fact.Pattern, whole bool, err error) {
 	clear(s.hits)
 	s.whole, s.head = s.whole[:0], s.head[:0]
+	if s.rules != nil {
+		s.whole = slices.Grow(s.whole, int(min(size, maxYara)))
+	}
 	c := s.set.Scanner()
 	c.Hit = func(id int, off int64) {
 		h := &s.hits[id]

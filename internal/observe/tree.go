@@ -6,10 +6,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"demine/internal/fact"
 	"demine/internal/format/pattern"
-	"demine/internal/format/yara"
 	"demine/internal/host"
 )
 
@@ -32,7 +32,7 @@ type Deep struct {
 // Bounds of the search.
 const (
 	treeWorkers  = 2
-	maxTreeFacts = 5000
+	maxTreeFacts = 5000 // files that hold something
 	maxTreeDepth = 200  // each level holds a descriptor
 	tellEvery    = 1000 // files
 )
@@ -49,25 +49,35 @@ func seeTrees(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, 
 		return Part{}, err
 	}
 	w := &walker{ctx: ctx, v: v, deep: sc.Deep, work: make(chan treeFile, 2*treeWorkers), seen: map[fact.FileID]bool{}}
-	var wg sync.WaitGroup
-	parts := make([]*treeReader, treeWorkers)
-	for i := range parts {
-		parts[i] = newTreeReader(v, set, sc.Yara)
-		wg.Go(func() { host.Background(func() { parts[i].run(ctx, w) }) })
+	var readers sync.WaitGroup
+	for range treeWorkers {
+		r := &treeReader{w: w, s: newSearcher(set, sc.Yara)}
+		readers.Go(func() { host.Background(r.run) })
 	}
 	for _, root := range sc.Deep.Roots {
 		w.root(root)
 	}
 	close(w.work)
-	wg.Wait()
-	out := w.part
-	for _, r := range parts {
-		out.File = append(out.File, r.part.File...)
-		out.Gaps = append(out.Gaps, r.part.Gaps...)
-	}
-	finish(v, in, &out)
+	w.await(&readers)
 	sc.Deep.told(w)
+	out := w.taken()
+	finish(v, in, &out)
 	return out, ctx.Err()
+}
+
+// await waits for the readers to end; who was interrupted waits a moment only,
+// and tells what is known: rules can take their time with a large file.
+func (w *walker) await(readers *sync.WaitGroup) {
+	done := make(chan struct{})
+	go func() { readers.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-w.ctx.Done():
+		select {
+		case <-done:
+		case <-time.After(grace / 2):
+		}
+	}
 }
 
 func (d *Deep) told(w *walker) {
@@ -76,14 +86,10 @@ func (d *Deep) told(w *walker) {
 	}
 }
 
-// finish puts the files in order, bounds them, and says whose they are.
+// finish puts the files in order and says whose they are.
 func finish(v *View, in *fact.Snapshot, out *Part) {
 	slices.SortFunc(out.File, func(a, b fact.File) int { return strings.Compare(string(a.Path), string(b.Path)) })
 	out.File = slices.CompactFunc(out.File, func(a, b fact.File) bool { return a.Ref == b.Ref })
-	if over := len(out.File) - maxTreeFacts; over > 0 {
-		out.Gaps = append(out.Gaps, fact.Gap{Code: "too-many", What: "files with patterns", Count: over})
-		out.File = out.File[:maxTreeFacts]
-	}
 	have := map[fact.Ref]*fact.File{}
 	for i := range in.File {
 		have[in.File[i].Ref] = &in.File[i]
@@ -106,7 +112,8 @@ type walker struct {
 	deep  *Deep
 	work  chan treeFile
 	seen  map[fact.FileID]bool // files with several names
-	part  Part
+	mu    sync.Mutex
+	part  Part   // guarded by mu
 	dev   uint64 // of the folder that was named
 	files atomic.Int64
 	bytes atomic.Int64
@@ -120,20 +127,20 @@ type treeFile struct {
 
 func (w *walker) root(p fact.Path) {
 	info, err := w.v.Stat(p)
-	w.part.named(p, err)
+	w.named(p, err)
 	if err != nil {
 		return
 	}
 	if info.Type != "dir" {
 		file, info, err := w.v.Open(p)
-		w.part.named(p, err)
+		w.named(p, err)
 		if err == nil {
 			w.hand(treeFile{p, file, info})
 		}
 		return
 	}
 	d, err := w.v.OpenDir(p)
-	w.part.named(p, err)
+	w.named(p, err)
 	if err != nil {
 		return
 	}
@@ -142,19 +149,49 @@ func (w *walker) root(p fact.Path) {
 }
 
 // named is gap, but what the operator named and is not there is one too.
-func (p *Part) named(at fact.Path, err error) {
+func (w *walker) named(at fact.Path, err error) {
 	if err != nil && gone(err) {
-		p.Gaps = append(p.Gaps, fact.Gap{Code: "unreadable", What: at.String(), Detail: rootCause(err)})
+		w.add(nil, fact.Gap{Code: "unreadable", What: at.String(), Detail: rootCause(err)})
 		return
 	}
+	w.gap(at, err)
+}
+
+func (w *walker) gap(at fact.Path, err error) {
+	var p Part
 	p.gap(at, err)
+	if len(p.Gaps) > 0 {
+		w.add(nil, p.Gaps...)
+	}
+}
+
+// add keeps a file, or what was not seen. Of gaps only some are kept in full.
+func (w *walker) add(f *fact.File, gaps ...fact.Gap) {
+	const inFull = 1000
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case f != nil && len(w.part.File) == maxTreeFacts:
+		gaps = append(gaps, fact.Gap{Code: "too-many", What: f.Path.String()})
+	case f != nil:
+		w.part.File = append(w.part.File, *f)
+	}
+	if w.part.Gaps = append(w.part.Gaps, gaps...); len(w.part.Gaps) > inFull {
+		w.part.Gaps = foldGaps(w.part.Gaps)
+	}
+}
+
+func (w *walker) taken() Part {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return Part{File: slices.Clone(w.part.File), Gaps: slices.Clone(w.part.Gaps)}
 }
 
 // dir goes through one folder and closes it.
 func (w *walker) dir(d host.Dir, at fact.Path, depth int) {
 	defer d.Close()
 	names, err := d.Names(".")
-	w.part.gap(at, err)
+	w.gap(at, err)
 	for _, n := range names {
 		if w.ctx.Err() != nil {
 			return
@@ -167,12 +204,12 @@ func (w *walker) entry(d host.Dir, p fact.Path, name string, depth int) {
 	info, err := d.Lstat(name)
 	switch {
 	case err != nil:
-		w.part.gap(p, err)
+		w.gap(p, err)
 	case info.Type == "dir" && (info.ID.Dev != w.dev || depth == maxTreeDepth || slices.Contains(ownFolders, p) || pseudo(p)):
 		w.left(p, info, depth)
 	case info.Type == "dir":
 		sub, now, err := d.Sub(name)
-		w.part.gap(p, err)
+		w.gap(p, err)
 		switch {
 		case err != nil:
 		case now.ID.Dev != w.dev: // mounted this moment
@@ -182,7 +219,7 @@ func (w *walker) entry(d host.Dir, p fact.Path, name string, depth int) {
 		}
 	case info.Type == "regular" && info.Size >= pattern.MinLen && info.ID.Dev == w.dev && !w.again(info):
 		file, info, err := d.Open(name)
-		w.part.gap(p, err)
+		w.gap(p, err)
 		if err == nil {
 			w.hand(treeFile{p, file, info})
 		}
@@ -194,12 +231,12 @@ func (w *walker) entry(d host.Dir, p fact.Path, name string, depth int) {
 func (w *walker) left(p fact.Path, info host.Info, depth int) {
 	switch {
 	case p == "/dev":
-		w.part.Gaps = append(w.part.Gaps, fact.Gap{Code: "other-filesystem", What: "/dev/shm"})
+		w.add(nil, fact.Gap{Code: "other-filesystem", What: "/dev/shm"})
 	case slices.Contains(ownFolders, p), pseudo(p):
 	case info.ID.Dev != w.dev:
-		w.part.Gaps = append(w.part.Gaps, fact.Gap{Code: "other-filesystem", What: p.String()})
+		w.add(nil, fact.Gap{Code: "other-filesystem", What: p.String()})
 	default:
-		w.part.Gaps = append(w.part.Gaps, fact.Gap{Code: "too-many", What: p.String()})
+		w.add(nil, fact.Gap{Code: "too-many", What: p.String()})
 	}
 }
 
@@ -226,46 +263,40 @@ func (w *walker) hand(f treeFile) {
 
 // treeReader searches files, one after the other.
 type treeReader struct {
-	v    *View
-	s    *searcher
-	part Part
+	w *walker
+	s *searcher
 }
 
-func newTreeReader(v *View, set *pattern.Set, rules *yara.Rules) *treeReader {
-	return &treeReader{v: v, s: newSearcher(set, rules)}
-}
-
-func (r *treeReader) run(ctx context.Context, w *walker) {
-	for f := range w.work {
-		if ctx.Err() == nil {
-			r.one(ctx, f)
-			w.bytes.Add(f.info.Size)
+func (r *treeReader) run() {
+	for f := range r.w.work {
+		if r.w.ctx.Err() == nil {
+			r.one(f)
+			r.w.bytes.Add(f.info.Size)
 		}
 		f.file.Close()
 	}
 }
 
-func (r *treeReader) one(ctx context.Context, t treeFile) {
-	hits, whole, err := r.s.file(ctx, t.file, t.info.Size)
-	if err != nil && ctx.Err() == nil {
-		r.part.gap(t.at, err)
-	}
-	if !whole && err == nil {
-		r.part.Gaps = append(r.part.Gaps, fact.Gap{Code: "too-large", What: t.at.String()})
-	}
-	f := fact.File{
-		Ref: fact.FileRef(t.at), Path: t.at, ID: t.info.ID, Type: t.info.Type, Mode: t.info.Mode, UID: t.info.UID, GID: t.info.GID,
-		Size: t.info.Size, Modified: t.info.Modified, Changed: t.info.Changed, Scanned: "whole", Patterns: hits,
-	}
-	if !whole {
-		f.Scanned = "part"
+func (r *treeReader) one(t treeFile) {
+	hits, whole, err := r.s.file(r.w.ctx, t.file, t.info.Size)
+	switch {
+	case err != nil && r.w.ctx.Err() == nil:
+		r.w.gap(t.at, err)
+	case err == nil && !whole:
+		r.w.add(nil, fact.Gap{Code: "too-large", What: t.at.String()})
 	}
 	if len(hits) == 0 {
 		return
 	}
-	f.Format = r.s.format()
+	f := fact.File{
+		Ref: fact.FileRef(t.at), Path: t.at, ID: t.info.ID, Type: t.info.Type, Mode: t.info.Mode, UID: t.info.UID, GID: t.info.GID,
+		Size: t.info.Size, Modified: t.info.Modified, Changed: t.info.Changed, Scanned: "whole", Patterns: hits, Format: r.s.format(),
+	}
+	if !whole {
+		f.Scanned = "part"
+	}
 	if f.Format == "json" || slices.ContainsFunc(hits, tells) {
-		r.part.File = append(r.part.File, f)
+		r.w.add(&f)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 // and Scan says so.
 const (
 	maxHits  = 100_000 // of one string
+	maxKept  = 1 << 20 // of all strings
 	maxSteps = 1 << 25 // of expressions and loops, about a second
 )
 
@@ -30,6 +31,7 @@ type scan struct {
 	vars  []value   // of loops
 	each  []int     // strings that loops are at
 	steps int
+	kept  int // places in hits
 	over  bool
 	now   queue
 	then  queue
@@ -86,6 +88,9 @@ func (sc *scan) find() {
 	sc.r.set.Scan(sc.data, func(id, at int) {
 		a := &sc.r.atoms[id]
 		s := &sc.r.strs[a.str]
+		if s.prog != nil && sc.steps < 0 {
+			return
+		}
 		for off := max(0, at-a.most); off <= at-a.least; off++ {
 			if n, ok := s.stands(sc, off, a.lit); ok {
 				sc.add(a.str, off, n)
@@ -99,10 +104,11 @@ func (sc *scan) find() {
 }
 
 func (sc *scan) add(i, off, n int) {
-	if len(sc.hits[i]) == maxHits {
+	if len(sc.hits[i]) == maxHits || sc.kept == maxKept {
 		sc.over = true
 		return
 	}
+	sc.kept++
 	sc.hits[i] = append(sc.hits[i], found{off, n})
 }
 
