@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -34,8 +35,12 @@ func TestWalkFollowsNothing(t *testing.T) {
 			t.Errorf("Open %s: %v", name, err)
 		}
 		if err == nil {
-			if i.Type != "regular" || i.Size != 1 {
-				t.Errorf("%+v", i)
+			b := make([]byte, 3)
+			if n, err := f.ReadAt(b, 0); i.Type != "regular" || i.Size != 1 || n != 1 || b[0] != 'x' || err != io.EOF {
+				t.Errorf("%+v %d %v", i, n, err)
+			}
+			if n, err := f.ReadAt(b[:1], 0); n != 1 || err != nil {
+				t.Error(n, err)
 			}
 			f.Close()
 		}

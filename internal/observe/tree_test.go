@@ -92,19 +92,11 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// A file may be named too; what is not there is a gap, and what is too large is
-// searched in part.
+// A file may be named too; what is not there is a gap.
 func TestTreeRoots(t *testing.T) {
 	dir := t.TempDir()
 	lay(t, dir, map[string]string{"one": "\x7fELF" + constant(t)})
-	large := filepath.Join(dir, "large")
-	if err := os.WriteFile(large, []byte(constant(t)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(large, maxImage+1); err != nil {
-		t.Fatal(err)
-	}
-	p, err := searchTree(t, context.Background(), "", filepath.Join(dir, "one"), filepath.Join(dir, "none"), large)
+	p, err := searchTree(t, context.Background(), "", filepath.Join(dir, "one"), filepath.Join(dir, "none"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,10 +107,40 @@ func TestTreeRoots(t *testing.T) {
 	for _, g := range p.Gaps {
 		codes = append(codes, g.Code+" "+filepath.Base(g.What))
 	}
-	if !slices.Equal(scanned, []string{"large part", "one whole"}) || !slices.Equal(codes, []string{"unreadable none", "too-large large"}) {
+	if !slices.Equal(scanned, []string{"one whole"}) || !slices.Equal(codes, []string{"unreadable none"}) {
 		t.Error(scanned, codes)
 	}
 }
+
+// What is too large is searched in part, and said to be.
+func TestSearchInPart(t *testing.T) {
+	set, err := known()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int64]bool{maxImage: true, maxImage + 1: false} {
+		hits, whole, err := newSearcher(set, nil).file(context.Background(), lastBytes{constant(t), maxImage}, size)
+		if err != nil || whole != want || len(hits) != 1 || hits[0].Offset != maxImage-16 {
+			t.Errorf("%d bytes: %v %v %v", size, hits, whole, err)
+		}
+	}
+}
+
+// lastBytes is a file of zeros with a text at its end.
+type lastBytes struct {
+	text string
+	size int64
+}
+
+func (f lastBytes) ReadAt(p []byte, off int64) (int, error) {
+	clear(p)
+	if at := f.size - int64(len(f.text)) - off; at >= 0 && at < int64(len(p)) {
+		copy(p[at:], f.text)
+	}
+	return len(p), nil
+}
+
+func (f lastBytes) Close() error { return nil }
 
 func TestTreeYara(t *testing.T) {
 	dir := t.TempDir()
