@@ -78,7 +78,7 @@ func BenchmarkDeep(b *testing.B) {
 		cpu = append(cpu, cpuOf(b, exec.Command(demine, "scan", "--deep", tree, "--json")))
 		wall = append(wall, time.Since(begin).Seconds())
 		begin = time.Now()
-		theirCPU = append(theirCPU, cpuOf(b, exec.Command("yara", "-w", "-p", "2", "-r", rules, tree)))
+		theirCPU = append(theirCPU, cpuOf(b, exec.Command("yara", "-w", "-N", "-p", "2", "-r", rules, tree)))
 		theirWall = append(theirWall, time.Since(begin).Seconds())
 	}
 	b.ReportMetric(middle(wall), "wall-s")

@@ -10,6 +10,7 @@ import (
 
 	"demine/internal/fact"
 	"demine/internal/format/pattern"
+	"demine/internal/format/wallet"
 	"demine/internal/host"
 )
 
@@ -99,7 +100,8 @@ func finish(v *View, in *fact.Snapshot, out *Part) {
 		f := &out.File[i]
 		if old := have[f.Ref]; old != nil { // what was found out about it stays
 			f.Pointed, f.Package, f.Verified, f.Shell = old.Pointed, old.Package, old.Verified, old.Shell
-			f.Born, f.Flags, f.ELF, f.Indicators = old.Born, old.Flags, old.ELF, old.Indicators
+			f.Born, f.Flags, f.ELF = old.Born, old.Flags, old.ELF
+			f.Indicators = append(f.Indicators, old.Indicators...)
 		}
 		f.Owner, f.WritableBy = pl.name(f.UID), pl.to(f.Path).by
 	}
@@ -294,6 +296,12 @@ func (r *treeReader) one(t treeFile) {
 	}
 	if !whole {
 		f.Scanned = "part"
+	}
+	if f.Format == "json" { // settings name whom they mine for
+		const most = 32
+		b := r.s.buf[:min(t.info.Size, maxScriptRead)]
+		n, _ := t.file.ReadAt(b, 0)
+		f.Indicators = wallet.Find(b[:n], 0, most)
 	}
 	if f.Format == "json" || slices.ContainsFunc(hits, tells) {
 		r.w.add(&f)

@@ -64,7 +64,7 @@ func TestTree(t *testing.T) {
 	lay(t, dir, map[string]string{
 		"a/miner": miner, "a/b/late": strings.Repeat("x", 3*imageChunk-8) + constant(t),
 		"a/honest": "\x7fELF", "text": "xmrig is a miner", "empty": "",
-		"config.json": "\n{ \"donate-level\": 1, \"rig-id\": 2 }",
+		"config.json": "\n{ \"donate-level\": 1, \"url\": \"stratum+tcp://pool.example.org:3333\" }",
 	})
 	for _, err := range []error{
 		os.Symlink(away, filepath.Join(dir, "to-folder")), os.Symlink(filepath.Join(away, "outside"), filepath.Join(dir, "to-file")),
@@ -86,6 +86,9 @@ func TestTree(t *testing.T) {
 	want := []string{"/a/b/late text whole", "/a/miner elf whole", "/config.json json whole"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+	if is := p.File[2].Indicators; len(is) != 1 || is[0].Kind != "pool" {
+		t.Errorf("%+v", is)
 	}
 	if f := p.File[0]; len(f.Patterns) != 1 || f.Patterns[0].Offset != 3*imageChunk-8 || f.Patterns[0].Strength != "conclusive" {
 		t.Errorf("%+v", f)
