@@ -16,13 +16,15 @@ import (
 // 6.8 gives a filter 20 KiB (net.core.optmem_max).
 const MaxPairs = 64
 
-// Bounds of what is heard: a message of Stratum is shorter than snapLen, and
-// one who sends maxHeard on a connection while it is listened to speaks of
-// something else.
+// Bounds of what is heard: a message of Stratum is shorter than snapLen, and a
+// connection on which maxHeard is said while it is listened to, a thousand
+// messages or so, carries something else. Each segment counts as perSegment
+// more: a database's are small and many.
 const (
-	snapLen  = 2 << 10
-	maxHeard = 1 << 20
-	hearBuf  = 1 << 20 // of the socket, in bytes
+	snapLen    = 2 << 10
+	maxHeard   = 512 << 10
+	perSegment = 256
+	hearBuf    = 1 << 20 // of the socket, in bytes
 )
 
 // unixEpoch is a deadline that is over.
@@ -140,31 +142,28 @@ func (e *ear) hear(p packet, at time.Time, tell func(Segment)) {
 			continue
 		}
 		tell(s)
-		if e.left[s.Pair] = left - len(p.data); left <= len(p.data) {
+		left -= len(p.data) + perSegment
+		if e.left[s.Pair] = left; left <= 0 {
 			e.drop(s.Pair)
 		}
 	}
 }
 
 // drop stops listening to a connection, so that the kernel copies it no more.
+// What was lost until then was lost in its flood, of which it is the end.
 func (e *ear) drop(p Pair) {
 	delete(e.left, p)
-	c, err := e.file.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = c.Control(func(fd uintptr) { _ = e.attach(int(fd)) })
+	e.control(func(fd int) {
+		_ = e.attach(fd)
+		_, _ = unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS) // begins to count anew
+	})
 }
 
 // lost asks how many packets did not fit into the buffer (PACKET_STATISTICS).
 func (e *ear) lost() error {
-	c, err := e.file.SyscallConn()
-	if err != nil {
-		return err
-	}
 	var drops uint32
-	_ = c.Control(func(fd uintptr) {
-		if s, err := unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+	e.control(func(fd int) {
+		if s, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
 			drops = s.Drops
 		}
 	})
@@ -172,4 +171,10 @@ func (e *ear) lost() error {
 		return fmt.Errorf("%d: %w", drops, ErrLost)
 	}
 	return nil
+}
+
+func (e *ear) control(f func(fd int)) {
+	if c, err := e.file.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { f(int(fd)) })
+	}
 }

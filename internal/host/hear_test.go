@@ -255,7 +255,7 @@ func TestEarBounds(t *testing.T) {
 	if len(e.left) != MaxPairs {
 		t.Fatalf("%d connections", len(e.left))
 	}
-	p := packet{src: ps[0].Local, dst: ps[0].Peer, data: make([]byte, maxHeard/4)}
+	p := packet{src: ps[0].Local, dst: ps[0].Peer, data: make([]byte, maxHeard/4-perSegment)}
 	n := 0
 	for range 9 {
 		e.hear(p, unixEpoch, func(Segment) { n++ })

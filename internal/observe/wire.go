@@ -15,7 +15,7 @@ import (
 
 var wire = &Observer{
 	Name:  "wire",
-	Doc:   "the Stratum mining protocol on the TCP connections of those worth a look, for as long as is asked",
+	Doc:   "the Stratum mining protocol on the TCP connections of those worth a look, for as long as is asked; those they opened first",
 	Sees:  []string{fact.KindFlow},
 	Needs: []string{"process", "socket"},
 	Long:  true,
@@ -59,36 +59,54 @@ type line struct {
 	socket      *fact.Socket
 	process     *fact.Process
 	pair        host.Pair
+	accepted    bool // the other end opened it
 	stream      stratum.Stream
 	first, last time.Time
 }
 
-// linesOf gives the connections of processes, in their order: those that used
-// most CPU first. The operator's own are left out.
+// linesOf gives the connections of processes: those that they opened, for a
+// miner calls its pool, before those that they accepted; each in the order of
+// the processes, those that used most CPU first. The operator's own are left
+// out.
 func linesOf(in *fact.Snapshot, worth []fact.Ref) []*line {
-	sockets := map[uint64]*fact.Socket{}
+	type port struct {
+		ns     uint64
+		number int
+	}
+	sockets, listening := map[uint64]*fact.Socket{}, map[port]bool{}
 	for i := range in.Socket {
-		if s := &in.Socket[i]; s.State == "ESTABLISHED" && (s.Proto == "tcp" || s.Proto == "tcp6") && s.Inode != 0 {
+		switch s := &in.Socket[i]; {
+		case s.Proto != "tcp" && s.Proto != "tcp6":
+		case s.State == "LISTEN":
+			listening[port{s.NetNS, s.Port}] = true
+		case s.State == "ESTABLISHED" && s.Inode != 0:
 			sockets[s.Inode] = s
 		}
 	}
 	for inode := range ownSockets(in) {
 		delete(sockets, inode)
 	}
-	var out []*line
+	var opened, accepted []*line
 	for _, ref := range worth {
 		p := processOf(in, ref)
 		if p == nil {
 			continue
 		}
 		for _, inode := range p.Sockets {
-			if s := sockets[inode]; s != nil {
-				out = append(out, &line{socket: s, process: p, pair: host.Pair{Local: plain(s.Local, s.Port), Peer: plain(s.Peer, s.PeerPort)}})
-				delete(sockets, inode)
+			s := sockets[inode]
+			if s == nil {
+				continue
+			}
+			delete(sockets, inode)
+			l := &line{socket: s, process: p, pair: host.Pair{Local: plain(s.Local, s.Port), Peer: plain(s.Peer, s.PeerPort)}}
+			if l.accepted = listening[port{s.NetNS, s.Port}]; l.accepted {
+				accepted = append(accepted, l)
+			} else {
+				opened = append(opened, l)
 			}
 		}
 	}
-	return out
+	return append(opened, accepted...)
 }
 
 func plain(a netip.Addr, port int) netip.AddrPort {
@@ -148,7 +166,9 @@ func earsOf(lines []*line, in *fact.Snapshot, p *Part) []*ear {
 			out = append(out, e)
 		}
 		if i < 0 || len(out[i].pairs) == host.MaxPairs {
-			left++
+			if !l.accepted { // those are heard as far as there is room
+				left++
+			}
 			continue
 		}
 		out[i].pairs, out[i].lines[l.pair] = append(out[i].pairs, l.pair), l

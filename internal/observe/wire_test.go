@@ -81,6 +81,10 @@ func TestWireGaps(t *testing.T) {
 	if len(c.Gaps) != 1 || c.Gaps[0].Code != "too-many" || c.Gaps[0].Count != 3 || c.State != fact.Partial {
 		t.Errorf("%+v", c)
 	}
+	_, c = listen(t, b.String()+"tcp LISTEN 0.0.0.0:40000 inode=9\ntcp LISTEN 0.0.0.0:40001 inode=10\n", sc, p)
+	if len(c.Gaps) != 1 || c.Gaps[0].Count != 1 {
+		t.Errorf("two of them are accepted: %+v", c)
+	}
 	p.Sockets = p.Sockets[:1]
 	_, c = listen(t, b.String()+"-- kernel/hear --\ndeaf\n", sc, p)
 	if len(c.Gaps) != 1 || c.Gaps[0].Code != "no-permission" {
