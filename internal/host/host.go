@@ -130,8 +130,9 @@ type Kernel interface {
 	// lists.
 	Alive(pid int) bool
 	// Hear tells the payloads of TCP segments that pass in the network namespace
-	// of the process with this pid (0: demine's own), of these pairs only, until
-	// ctx ends. It sends nothing.
+	// of the process with this pid (0: demine's own), of these pairs only (the
+	// first MaxPairs, those of IPv4 in its own form), until ctx ends. It sends
+	// nothing. ErrLost says that not all was heard.
 	Hear(ctx context.Context, pid int, pairs []Pair, tell func(Segment)) error
 	// Firewall reads the packet filter of demine's own network namespace.
 	Firewall(ctx context.Context) ([]fact.Ruleset, []fact.Gap)
