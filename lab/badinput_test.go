@@ -246,10 +246,30 @@ func checkProc(t *testing.T, h *Host) {
 	}
 	sale := inside(t, h, "systemctl show -P MainPID shop.service")
 	for _, mount := range []string{"mount -t tmpfs none /proc/" + sale, "mount --bind /proc/1 /proc/" + sale, "mount --bind /var /proc/" + sale} {
-		s := wantIncomplete(t, h, elsewhere(mount, demine)...)
-		if gap(s, "process", "/proc/"+sale)+gap(s, "process", "/proc/"+sale+"/stat") != "unreadable" {
+		s, _ := askJSON(t, h, elsewhere(mount, demine)...)
+		wantCovered(t, s.scan, mount)
+		if g := gap(s.scan, "process", "/proc/"+sale) + gap(s.scan, "process", "/proc/"+sale+"/stat"); g != "" {
+			t.Errorf("%s: root does not see through it: %s", mount, g)
+		}
+		// Nobody cannot see through it, but sees that it is there.
+		s, _ = askJSON(t, h, elsewhere(mount, append(asNobody, demine)...)...)
+		wantCovered(t, s.scan, mount)
+		if gap(s.scan, "process", "/proc/"+sale)+gap(s.scan, "process", "/proc/"+sale+"/stat") != "unreadable" {
 			t.Errorf("%s: %+v", mount, s.Coverage)
 		}
+	}
+}
+
+func wantCovered(t *testing.T, s scan, mount string) {
+	t.Helper()
+	var covered []string
+	for _, f := range s.Findings {
+		if strings.HasPrefix(f.Rule, "evasion/proc-covered") {
+			covered = append(covered, f.Subject)
+		}
+	}
+	if s.Verdict != "compromised" || len(covered) != 1 {
+		t.Errorf("%s: verdict %s, covered: %q", mount, s.Verdict, covered)
 	}
 }
 

@@ -91,7 +91,7 @@ func checkOperator(t *testing.T, h *Host) {
 // checkOldKernel: without the system calls that came after CentOS 7's kernel 3.10, demine says the same.
 func checkOldKernel(t *testing.T, h *Host) {
 	t.Helper()
-	const after310 = "statx,openat2,faccessat2,clone3,rseq,getrandom,copy_file_range,memfd_create,execveat,pidfd_open,io_uring_setup,bpf"
+	const after310 = "statx,openat2,faccessat2,clone3,rseq,getrandom,copy_file_range,memfd_create,execveat,pidfd_open,open_tree,io_uring_setup,bpf"
 	r, err := h.Run(t.Context(), "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace="+after310, "-e", "inject="+after310+":error=ENOSYS",
 		"/root/demine", "scan", "--json")
 	if err != nil {
