@@ -58,6 +58,7 @@ type Config struct {
 	Threads  int      // how many CPUs the stand-in burns; default: all
 	RedisBy  Launcher // default ByUnit
 	Replica  bool     // a second Redis, which copies the first
+	Cell     string   // of scenario matrix: the one of Cells to play; default: none
 
 	// Step is told what is being done, as it is done. May be nil.
 	Step func(Step) `json:"-"`
@@ -106,6 +107,11 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.RedisBy != ByUnit && c.RedisBy != ByHand {
 		return c, fmt.Errorf("unknown launcher of Redis %q: choose %s or %s", c.RedisBy, ByUnit, ByHand)
+	}
+	if c.Cell != "" {
+		if _, err := findCell(c.Cell); err != nil {
+			return c, err
+		}
 	}
 	if c.Source == "" {
 		src, err := findSource()

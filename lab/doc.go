@@ -6,6 +6,8 @@
 // real programs; the intrusion is done over the wire as it was in the incident that demine was born from. The miner
 // is a stand-in: it burns CPU time and carries the constants that betray RandomX code, and does nothing else.
 //
+// The matrix (Cells) is played on such a host too: each way in which a miner hides, and honest programs that look like one.
+//
 // Nothing on this machine is changed: mounts live in the host's own mount namespace and end with its pid 1, files
 // live in one folder that Down deletes. The package imports nothing of demine's.
 package lab

@@ -122,7 +122,7 @@ func (h *Host) put(ctx context.Context, text io.Reader, dst string, mode fs.File
 }
 
 // errEnded means that waiting is of no use any more.
-var errEnded = errors.New("the host has ended")
+var errEnded = errors.New("it has ended")
 
 // until polls cond until it returns nil; the last error tells what was missing.
 func until(ctx context.Context, limit time.Duration, what string, cond func() error) error {

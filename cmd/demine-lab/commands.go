@@ -26,7 +26,7 @@ var order = []string{"up", "exec", "cp", "firewall", "reboot", "state", "diff", 
 
 func init() {
 	commands = map[string]command{
-		"up":       {"SCENARIO [--name N] [--cron KIND] [--firewall KIND] [--no-load] [--threads N] [--redis-by unit|hand] [--redis-replica]", "make a host and play the scenario on it", up},
+		"up":       {"SCENARIO [--name N] [--cron KIND] [--firewall KIND] [--no-load] [--threads N] [--redis-by unit|hand] [--redis-replica] [--cell CELL]", "make a host and play the scenario on it", up},
 		"exec":     {"NAME [--outside] -- CMD…", "run a program in the host, or in the world outside it", execute},
 		"cp":       {"NAME SRC DST", "copy a file of this machine into the host", copyIn},
 		"firewall": {"NAME KIND", "replace the host's firewall by the same rules in another kind", firewall},
@@ -56,7 +56,11 @@ func usage() string {
 		fmt.Fprintf(&b, "  %-11s %s\n", s, lab.Describe(s))
 	}
 	fmt.Fprintf(&b, "\nKinds of --cron: %v; of --firewall: %v. The first is the default.\n", lab.Crons, lab.Firewalls)
-	b.WriteString("Every command takes --dir DIR, the folder that holds demine-lab-NAME (default: the system's for temporary files).\n")
+	b.WriteString("\nCells of the scenario matrix (up matrix --cell CELL), stand-ins and then honest programs:\n")
+	for _, c := range lab.Cells() {
+		fmt.Fprintf(&b, "  %-16s %s\n", c.Name, c.What)
+	}
+	b.WriteString("\nEvery command takes --dir DIR, the folder that holds demine-lab-NAME (default: the system's for temporary files).\n")
 	return b.String()
 }
 
@@ -99,6 +103,7 @@ func up(ctx context.Context, args []string) (int, error) {
 	f.IntVar(&c.Threads, "threads", 0, "CPUs that the stand-in burns (default: all)")
 	launcher := f.String("redis-by", "", "unit, or hand: from an ssh session, by nothing that starts it again")
 	f.BoolVar(&c.Replica, "redis-replica", false, "a second Redis on 127.0.0.1:6381 that copies the first")
+	f.StringVar(&c.Cell, "cell", "", "of scenario matrix: the cell to play")
 	f.StringVar(&c.Source, "source", "", "root of demine's source tree (default: found upwards from here)")
 	words, _, err := parse(f, args)
 	if err != nil {

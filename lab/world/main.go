@@ -5,6 +5,7 @@
 //	world knock     tries whether a port is open from an address
 //	world hold      opens a connection to Redis and keeps it; world held asks over it
 //	world dataset   what a Redis holds (run by the lab in the host's network)
+//	world pool      a stub of a mining pool
 package main
 
 import (
@@ -21,7 +22,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: world serve|redis|dataset|knock|hold|held [flags]")
+		fmt.Fprintln(os.Stderr, "usage: world serve|redis|dataset|knock|hold|held|pool [flags]")
 		os.Exit(2)
 	}
 	var err error
@@ -38,8 +39,10 @@ func main() {
 		err = held(os.Args[2:])
 	case "dataset":
 		err = dataset()
+	case "pool":
+		err = stubPool(os.Args[2:])
 	default:
-		err = fmt.Errorf("unknown mode %q: use serve, redis, dataset, knock, hold or held", os.Args[1])
+		err = fmt.Errorf("unknown mode %q: use serve, redis, dataset, knock, hold, held or pool", os.Args[1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "world:", err)
