@@ -124,10 +124,13 @@ func (x *Index) Ancestors(p *fact.Process) []*fact.Process {
 	return out
 }
 
-// Shared: what the process runs is a program of the system, which others run
-// for reasons of their own.
+// Shared: what the process runs is a program of the system, or an interpreter
+// that somebody installed, which others run for reasons of their own.
 func (x *Index) Shared(p *fact.Process) bool {
 	f := x.Image(p)
+	if Script(p) != "" && (!Uninstalled(p.Exe) || OwnTools(p.Exe)) && !p.ExeDeleted && (f == nil || len(f.Patterns) == 0) {
+		return true
+	}
 	if f == nil || f.Package == "" {
 		return shipped(p.Exe) && !p.ExeDeleted && (f == nil || len(f.Patterns) == 0)
 	}

@@ -37,3 +37,26 @@ func TestScript(t *testing.T) {
 		t.Errorf("without a working folder: %q", got)
 	}
 }
+
+// TestShared: the script is the implant, not the Python of the panel; but a
+// miner that is only named like one is.
+func TestShared(t *testing.T) {
+	for exe, want := range map[fact.Path]bool{
+		"/www/server/panel/pyenv/bin/python3.7":   true,
+		"/root/.pyenv/versions/3.11.7/bin/python": true,
+		"/usr/bin/python3":                        true,
+		"/tmp/python3":                            false,
+		"/opt/miner/python3":                      false,
+		"/opt/miner/worker":                       false,
+	} {
+		p := fact.Process{Ref: "process:9", PID: 9, Exe: exe, ExeFile: "file:x", Argv: []string{"python3", "/tmp/m.py"}}
+		f := fact.File{Ref: "file:x", Path: exe}
+		if exe == "/opt/miner/python3" {
+			f.Patterns = []fact.Pattern{{ID: "x", Strength: "conclusive"}}
+		}
+		x := New(&fact.Snapshot{Process: []fact.Process{p}, File: []fact.File{f}})
+		if got := x.Shared(x.PID(9)); got != want {
+			t.Errorf("%s: %v, want %v", exe, got, want)
+		}
+	}
+}
