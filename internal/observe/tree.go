@@ -33,6 +33,7 @@ type Deep struct {
 // Bounds of the search.
 const (
 	treeWorkers  = 2
+	treeAhead    = 64 // files that are open and wait
 	maxTreeFacts = 5000 // files that hold something
 	maxTreeDepth = 200  // each level holds a descriptor
 	tellEvery    = 1000 // files
@@ -49,15 +50,17 @@ func seeTrees(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, 
 	if err != nil {
 		return Part{}, err
 	}
-	w := &walker{ctx: ctx, v: v, deep: sc.Deep, work: make(chan treeFile, 2*treeWorkers), seen: map[fact.FileID]bool{}}
+	w := &walker{ctx: ctx, v: v, deep: sc.Deep, work: make(chan treeFile, treeAhead), seen: map[fact.FileID]bool{}}
 	var readers sync.WaitGroup
 	for range treeWorkers {
 		r := &treeReader{w: w, s: newSearcher(set, sc.Yara)}
 		readers.Go(func() { host.Background(r.run) })
 	}
-	for _, root := range sc.Deep.Roots {
-		w.root(root)
-	}
+	host.Background(func() {
+		for _, root := range sc.Deep.Roots {
+			w.root(root)
+		}
+	})
 	close(w.work)
 	w.await(&readers)
 	sc.Deep.told(w)
