@@ -1,11 +1,14 @@
 package observe
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -154,4 +157,78 @@ func TestHiddenHere(t *testing.T) {
 		t.Errorf("hidden: %q", got)
 	}
 	t.Logf("%s %v, %d µs", cov.State, gaps(cov), cov.TookUS)
+}
+
+// What begins and ends while it is looked at is not taken for hidden: programs
+// that are started by the dozen, and threads.
+func TestHiddenInStorm(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Add(2)
+		go func() {
+			defer wg.Done()
+			for ctx.Err() == nil {
+				_ = exec.CommandContext(ctx, "sh", "-c", "true & (true) & wait").Run()
+			}
+		}()
+		go func() {
+			defer wg.Done()
+			for ctx.Err() == nil {
+				ended := make(chan bool)
+				go func() {
+					runtime.LockOSThread() // never unlocked: the thread ends with it
+					close(ended)
+				}()
+				<-ended
+			}
+		}()
+	}
+	for range 20 {
+		s, _ := lookAtHost(t, host.Live(), fact.Snapshot{}, hostinfo, account, process, hidden)
+		if got := hiddenIn(s); got != nil {
+			t.Errorf("hidden: %q", got)
+		}
+	}
+	stop()
+	wg.Wait()
+}
+
+// silent is a host whose list of processes leaves one out, as code in the
+// kernel arranges it.
+type silent struct {
+	host.Files
+	pid int
+}
+
+func (s silent) Names(p fact.Path) ([]string, error) {
+	names, err := s.Files.Names(p)
+	if p == "/proc" {
+		names = slices.DeleteFunc(names, func(n string) bool { return n == fmt.Sprint(s.pid) })
+	}
+	return names, err
+}
+
+// A real process that is not listed is found with all that it is.
+func TestHiddenFromList(t *testing.T) {
+	c := exec.Command("sleep", "600")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	h := host.Live()
+	h.Files = silent{h.Files, c.Process.Pid}
+	s, _ := lookAtHost(t, h, fact.Snapshot{}, hostinfo, account, process, hidden)
+	i := slices.IndexFunc(s.Process, func(p fact.Process) bool { return p.PID == c.Process.Pid })
+	if i < 0 {
+		t.Fatal("it is not found")
+	}
+	p := s.Process[i]
+	if !slices.Equal(p.Hidden, []string{"list"}) || !slices.Contains(p.KnownBy, "number") || !strings.HasSuffix(string(p.Exe), "/sleep") {
+		t.Errorf("%+v", p)
+	}
+	if got := hiddenIn(s); len(got) != 1 {
+		t.Errorf("hidden: %q", got)
+	}
+	t.Logf("known by %v", p.KnownBy)
 }
