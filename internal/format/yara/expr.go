@@ -45,14 +45,26 @@ func (s *str) regexp(src, flags string, m modifiers) {
 	s.atoms = best
 }
 
-// hex compiles the text of a hex string by way of an expression.
+// hex compiles the text of a hex string; after each jump without a limit
+// begins a part of its own.
 func (s *str) hex(text string) {
 	h := hexReader{s: text, line: s.line}
-	src := h.sequence(0)
+	for part := s; part != nil; part = part.next {
+		h.gap, h.jumps = -1, false
+		part.part(&h)
+		if h.gap >= 0 {
+			part.gap, part.next = h.gap, &str{line: s.line}
+		}
+	}
 	if h.at < len(text) {
 		refuse(s.line, "%q in a hex string", text[h.at])
 	}
-	re := s.compile(src, syntax.ClassNL|syntax.OneLine|syntax.PerlX|syntax.DotNL)
+}
+
+// part compiles a hex string up to a jump without a limit, by way of an
+// expression.
+func (s *str) part(h *hexReader) {
+	re := s.compile(h.sequence(0), syntax.ClassNL|syntax.OneLine|syntax.PerlX|syntax.DotNL)
 	best := atomsOf(re)
 	if len(best) > 0 && shortest(best) >= pattern.MinLen {
 		s.atoms = best
@@ -150,6 +162,7 @@ type hexReader struct {
 	at    int
 	line  int
 	jumps bool // of a length that is not fixed, or a choice
+	gap   int  // least length of the jump without a limit that ended the sequence; -1: none did
 }
 
 func (h *hexReader) sequence(depth int) string {
@@ -174,16 +187,24 @@ func (h *hexReader) sequence(depth int) string {
 			h.at++
 			out.WriteString(")")
 		case '[':
-			out.WriteString(h.jump())
+			jump := h.jump(depth)
+			if h.gap >= 0 {
+				return h.ended(out.String(), n)
+			}
+			out.WriteString(jump)
 		default:
 			out.WriteString(h.byte())
 		}
 		n++
 	}
+	return h.ended(out.String(), n)
+}
+
+func (h *hexReader) ended(src string, n int) string {
 	if n == 0 {
 		refuse(h.line, "an empty hex string, or an empty choice in one")
 	}
-	return out.String()
+	return src
 }
 
 // byte reads two digits, of which each may be a question mark.
@@ -218,22 +239,27 @@ func (h *hexReader) byte() string {
 	return fmt.Sprintf(`\x%02x`, digit(hi)<<4|digit(lo))
 }
 
-// jump reads [n] or [n-m].
-func (h *hexReader) jump() string {
+// jump reads [n], [n-m], and outside of choices [n-].
+func (h *hexReader) jump(depth int) string {
 	text, rest, ok := strings.Cut(h.s[h.at+1:], "]")
 	if !ok {
 		refuse(h.line, "a jump in a hex string is not closed")
 	}
 	h.at = len(h.s) - len(rest)
 	lo, hi, both := strings.Cut(text, "-")
+	if lo == "" && both {
+		lo = "0"
+	}
 	if both && hi == "" {
-		refuse(h.line, "the jump [%s] has no upper limit", text)
+		gap, err := strconv.Atoi(lo)
+		if depth > 0 || err != nil || gap < 0 {
+			refuse(h.line, "the jump [%s] has no upper limit", text)
+		}
+		h.gap = gap
+		return ""
 	}
 	if !both {
 		hi = lo
-	}
-	if lo == "" {
-		lo = "0"
 	}
 	from, err1 := strconv.Atoi(lo)
 	to, err2 := strconv.Atoi(hi)

@@ -18,6 +18,7 @@ var moreStrings = []string{
 	`"abcd" fullword`, `"abcd" wide ascii fullword`, `"dab" xor(1-255) ascii wide`, `"abcd" xor fullword`, `"\x00\x00ab"`, `"\"\\\t\n\r\x41"`,
 	`{61 62 63 64 [0-8] 61 62}`, `{61 62 63 64 [3] 62}`, `{62 63 64 61 ?? ?? [1-3] 6? 62}`, `{(61 | 62) 63 64 61 62}`,
 	`{61 62 63 64 (61 [1-2] 62 | 41)}`, `{00 00}`, `{?? 62 63 64 61}`, `{61 62 63 64 ??}`,
+	`{61 62 63 64 [2-] 62 63 64 61}`, `{62 63 64 61 [-] 61 62 63 64 [1-] 00 00}`, `{61 62 63 64 [-] 61 62 [1-3] 64}`,
 	`/abcd{2,3}/`, `/abcd(a|ab|abc)/`, `/abcd(abc|ab|a)/`, `/abcd[^\s]+/`, `/abcda*?b/`, `/abcd(ab){,2}c/`, `/abcd.{2,5}/`, `/abcd.{2,5}?b/`,
 	`/[a-c]{1,4}dabc/`, `/a.{0,3}dabc/`, `/\wbcda\W/`, `/bcda\b/`, `/abcd\Ba/`, `/ABCD/i`, `/abcd|bcda|cdab/`, `/(abcd|cdab)+/`,
 	`/bcda\x00/`, `/abcd[\x00-\x20]/`, `/abcd$/`, `/^abcd/`, `/abcd\n/`, `/abcd.a/s`, `/abcd/ fullword`, `/abcd+/ fullword`, `/abcd\S*/ nocase`,

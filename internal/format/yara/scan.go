@@ -69,6 +69,9 @@ func (sc *scan) judge() (out []Match) {
 func (sc *scan) match(x *rule) Match {
 	m := Match{Rule: x.name, Tags: x.tags, meta: x.meta, Offset: -1}
 	for i := x.first; i < x.last; i++ {
+		if sc.r.strs[i].next != nil {
+			sc.of(i)
+		}
 		if h := sc.hits[i]; len(h) > 0 {
 			if m.Count++; m.Offset < 0 || h[0].off < m.Offset {
 				m.Offset = h[0].off
@@ -82,7 +85,7 @@ func (sc *scan) match(x *rule) Match {
 // find looks for the atoms and compares the strings around them.
 func (sc *scan) find() {
 	for i := range sc.r.strs {
-		sc.done[i] = len(sc.r.strs[i].atoms) > 0
+		sc.done[i] = len(sc.r.strs[i].atoms) > 0 && sc.r.strs[i].next == nil
 	}
 	touched := map[int]bool{}
 	sc.r.set.Scan(sc.data, func(id, at int) {
@@ -122,16 +125,36 @@ func (sc *scan) sort(i int) {
 func (sc *scan) of(i int) []found {
 	if !sc.done[i] {
 		sc.done[i] = true
-		sc.r.strs[i].search(sc, func(off, n int) { sc.add(i, off, n) })
-		sc.sort(i)
+		s := &sc.r.strs[i]
+		if len(s.atoms) == 0 {
+			s.search(sc, func(off, n int) { sc.add(i, off, n) })
+			sc.sort(i)
+		}
+		if s.next != nil {
+			sc.hits[i] = chained(sc.hits[i], sc.of(s.tail), s.gap)
+		}
 	}
 	return sc.hits[i]
+}
+
+// chained keeps the heads behind which a tail stands, and takes in the nearest.
+func chained(heads, tails []found, gap int) (out []found) {
+	for _, h := range heads {
+		i, _ := slices.BinarySearchFunc(tails, h.off+h.n+gap, func(f found, off int) int { return cmp.Compare(f.off, off) })
+		if i < len(tails) {
+			out = append(out, found{h.off, tails[i].off + tails[i].n - h.off})
+		}
+	}
+	return out
 }
 
 // at reports whether a string stands at off.
 func (sc *scan) at(i int, off int64) bool {
 	if off < 0 || off > int64(len(sc.data)) {
 		return false
+	}
+	if sc.r.strs[i].next != nil {
+		sc.of(i)
 	}
 	if !sc.done[i] { // not worth a search
 		_, ok := sc.r.strs[i].stands(sc, int(off), -1)

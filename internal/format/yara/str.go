@@ -17,6 +17,9 @@ type str struct {
 	atoms []atom
 	slow  []byte // of an expression without atoms: a fixed part, shorter than the set takes
 	back  int    // how far before slow it begins
+	next  *str   // what has to stand behind it, at least gap bytes on; nil: nothing
+	gap   int
+	tail  int // number of next
 }
 
 // literal is one text, as it is or as a variant of it.

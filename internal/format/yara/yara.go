@@ -8,7 +8,7 @@
 // a fixed text of four bytes; conditions with and, or, not, comparison,
 // integers, N of, at, in, #, @, !, filesize, intN and uintN, for … of, for … in,
 // and references to earlier rules. Out: imports, includes, externals, base64,
-// wide expressions, unbounded jumps, entrypoint, strings and floats as values.
+// wide expressions, entrypoint, strings and floats as values.
 //
 // One pass finds a fixed part of every string (package pattern); the string
 // itself is compared only there.
@@ -110,7 +110,11 @@ func refuse(line int, format string, args ...any) {
 // compile makes the set of what stands in the strings.
 func (r *Rules) compile() error {
 	var ps []pattern.Pattern
-	for i := range r.strs {
+	for i := 0; i < len(r.strs); i++ {
+		if next := r.strs[i].next; next != nil {
+			r.strs[i].tail = len(r.strs)
+			r.strs = append(r.strs, *next) // behind those of all rules
+		}
 		s := &r.strs[i]
 		for _, a := range s.atoms {
 			a.str = i

@@ -119,7 +119,7 @@ func TestRefused(t *testing.T) {
 		one(`$a = /miner/ wide`, "$a"):                              "wide regular expressions",
 		one(`$a = /(?i)miner/`, "$a"):                               "(?",
 		one(`$a = /miner(/`, "$a"):                                  "regular expression",
-		one(`$a = { 41 42 [2-] 43 44 45 46 47 }`, ""):               "no upper limit",
+		one(`$a = { 41 42 43 44 (45 [2-] 46 | 47) }`, "$a"):         "no upper limit",
 		one(`$a = { 41 [1-3] 42 }`, "$a"):                           "no fixed bytes",
 		one(`$a = { ?? ?? }`, "$a"):                                 "no fixed bytes",
 		one(`$a = { 4 }`, "$a"):                                     "half a byte",
@@ -169,9 +169,17 @@ func TestLimits(t *testing.T) {
 func naive(r *Rules, data []byte) [][]found {
 	sc := &scan{r: r, data: data, steps: maxSteps}
 	out := make([][]found, len(r.strs))
-	for i := range r.strs {
+	for i := len(r.strs) - 1; i >= 0; i-- { // tails stand behind their heads
+		s := &r.strs[i]
 		for off := range data {
-			if n, ok := r.strs[i].stands(sc, off, -1); ok {
+			n, ok := s.stands(sc, off, -1)
+			for j := 0; ok && s.next != nil; j++ {
+				if ok = j < len(out[s.tail]); ok && out[s.tail][j].off >= off+n+s.gap {
+					n = out[s.tail][j].off + out[s.tail][j].n - off
+					break
+				}
+			}
+			if ok {
 				out[i] = append(out[i], found{off, n})
 			}
 		}
@@ -194,6 +202,7 @@ var stringsOfAllKinds = []string{
 	`"abca" xor`, `"abca" xor(1-3) wide`, `"ba" xor(2)`,
 	`{61 62 63 64}`, `{61 ?? 63 64 65 66}`, `{61 62 6? ?3 61 62 63 61}`, `{61 62}`, `{61 ?? 62}`, `{61 62 63 61 [1-4] 62}`,
 	`{61 62 (63 | 64 65) 61 62 63 61}`, `{61 [2] 62 63 61 62}`, `{(61 62 63 64 | 64 63 62 61) 61}`,
+	`{61 62 63 64 [-] 64 63}`, `{61 62 [3-] 64 61 62 63 [1-] 41}`,
 	`/abca+/`, `/abca+?b/`, `/a{1,3}bcab/`, `/(abcd|dcba)./`, `/(ab|abc)abcd/`, `/[ab]{2,4}abcd\s/`, `/abcd.*e/`, `/abca/i`,
 	`/\babcd\b/`, `/^abcd/`, `/abcd$/`, `/abcd[^a]/s`, `/(abab)?cdcd/`, `/x?abcd|dcbab/`, `/abab\x00?/ nocase fullword`, `/a(bcab){1,2}c/`,
 }
