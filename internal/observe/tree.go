@@ -33,7 +33,7 @@ type Deep struct {
 // Bounds of the search.
 const (
 	treeWorkers  = 2
-	treeAhead    = 64 // files that are open and wait
+	treeAhead    = 64   // files that are open and wait
 	maxTreeFacts = 5000 // files that hold something
 	maxTreeDepth = 200  // each level holds a descriptor
 	tellEvery    = 1000 // files
