@@ -10,11 +10,10 @@ func (s *Set) Scan(b []byte, hit func(id int, off int)) {
 		return
 	}
 	some, d, i := &s.table.some, s.stride, 0
-	for ; i+3*d+4 <= len(b); i += 4 * d {
-		h0 := hash(binary.LittleEndian.Uint32(b[i:]))
-		h1 := hash(binary.LittleEndian.Uint32(b[i+d:]))
-		h2 := hash(binary.LittleEndian.Uint32(b[i+2*d:]))
-		h3 := hash(binary.LittleEndian.Uint32(b[i+3*d:]))
+	next := uint(8*d) & 63 // eight bytes hold the grams at i and at i+d
+	for ; i+2*d+8 <= len(b); i += 4 * d {
+		u, v := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+2*d:])
+		h0, h1, h2, h3 := hash(uint32(u)), hash(uint32(u>>next)), hash(uint32(v)), hash(uint32(v>>next))
 		if some[h0]|some[h1]|some[h2]|some[h3] == 0 {
 			continue
 		}
