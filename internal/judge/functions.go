@@ -113,14 +113,16 @@ func (f asker) packaged(v *fact.File) bool {
 }
 
 // minerCode: constants of mining algorithms are in the image: one that is in
-// nothing else, or two that are nearly so (patterns/).
+// nothing else, or two that are nearly so (patterns/). The operator's own rules
+// can be about anything.
 func (f asker) minerCode(v *fact.File) bool {
 	strong := 0
 	for _, p := range v.Patterns {
-		switch p.Strength {
-		case "conclusive":
+		switch {
+		case strings.HasPrefix(p.ID, "yara:"):
+		case p.Strength == "conclusive":
 			return true
-		case "strong":
+		case p.Strength == "strong":
 			strong++
 		}
 	}

@@ -105,8 +105,8 @@ func yaraHits(rules *yara.Rules, data []byte) (hits []fact.Pattern, all bool) {
 	found, err := rules.Scan(data)
 	for _, m := range found {
 		strength := pattern.Weak
-		if s := m.Meta("demine_strength"); slices.Contains([]string{pattern.Strong, pattern.Conclusive}, s) {
-			strength = s
+		if m.Meta("demine_strength") == pattern.Strong {
+			strength = pattern.Strong
 		}
 		hits = append(hits, fact.Pattern{ID: yaraPrefix + m.Rule, Strength: strength, Offset: int64(m.Offset), Count: max(1, m.Count)})
 	}
