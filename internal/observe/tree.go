@@ -101,10 +101,11 @@ func finish(v *View, in *fact.Snapshot, out *Part) {
 	pl := newPlaces(v, in)
 	for i := range out.File {
 		f := &out.File[i]
-		if old := have[f.Ref]; old != nil { // what was found out about it stays
-			f.Pointed, f.Package, f.Verified, f.Shell = old.Pointed, old.Package, old.Verified, old.Shell
-			f.Born, f.Flags, f.ELF = old.Born, old.Flags, old.ELF
-			f.Indicators = append(f.Indicators, old.Indicators...)
+		if old := have[f.Ref]; old != nil && old.ID == f.ID { // what was found out about it stays
+			known := *old
+			known.Scanned, known.Patterns, known.Format = f.Scanned, f.Patterns, f.Format
+			known.Indicators = append(f.Indicators, old.Indicators...)
+			*f = known
 		}
 		f.Owner, f.WritableBy = pl.name(f.UID), pl.to(f.Path).by
 	}

@@ -174,6 +174,25 @@ func TestTreeInterrupted(t *testing.T) {
 	}
 }
 
+// What others found out about a file is kept.
+func TestTreeKnownFile(t *testing.T) {
+	dir := t.TempDir()
+	lay(t, dir, map[string]string{"miner": "\x7fELF" + constant(t)})
+	at := fact.Path(filepath.Join(dir, "miner"))
+	i, err := host.Live().Files.Stat(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &fact.Snapshot{File: []fact.File{{Ref: fact.FileRef(at), Path: at, ID: i.ID, Pointed: []string{"process"}, SHA256: "5f", Package: "p"}}}
+	p, err := tree.See(context.Background(), newView(host.Live(), tree, in), in, Scope{Deep: &Deep{Roots: []fact.Path{at}}})
+	if err != nil || len(p.File) != 1 {
+		t.Fatal(err, p)
+	}
+	if f := p.File[0]; f.SHA256 != "5f" || f.Package != "p" || len(f.Pointed) != 1 || len(f.Patterns) != 1 || f.Scanned != "whole" {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestTreeNotAsked(t *testing.T) {
 	p, err := tree.See(context.Background(), nil, &fact.Snapshot{}, Scope{})
 	if err != nil || !p.Absent {
