@@ -132,9 +132,13 @@ func (r *containerReader) docker(in *fact.Snapshot) {
 	}
 }
 
+// ofHostRoot: only root's runtimes are believed where their files lie; anyone
+// else could make a folder that looks like one.
+func ofHostRoot(p *fact.Process) bool { return p.UID == 0 && p.Container == "" }
+
 // daemonRoot is where a running dockerd was told to keep its state.
 func daemonRoot(p *fact.Process) fact.Path {
-	if path.Base(string(p.Exe)) != "dockerd" || p.Container != "" {
+	if path.Base(string(p.Exe)) != "dockerd" || !ofHostRoot(p) {
 		return ""
 	}
 	for i, a := range p.Argv {
@@ -161,7 +165,7 @@ func (r *containerReader) containerd(in *fact.Snapshot) {
 		}
 		for i := range in.Process {
 			p := &in.Process[i]
-			if root, _, ok := strings.Cut(string(p.Cwd), "/"+string(t)+"/"); ok && p.Container == "" {
+			if root, _, ok := strings.Cut(string(p.Cwd), "/"+string(t)+"/"); ok && ofHostRoot(p) {
 				roots = append(roots, fact.Path(root)+"/"+t)
 			}
 		}

@@ -17,11 +17,15 @@ func TestContainers(t *testing.T) {
 		web  = "aa00000000000000000000000000000000000000000000000000000000000000"
 		pod  = "bb00000000000000000000000000000000000000000000000000000000000000"
 		odd  = "cc00000000000000000000000000000000000000000000000000000000000000"
+		more = "ff00000000000000000000000000000000000000000000000000000000000000"
 		pots = "dd00000000000000000000000000000000000000000000000000000000000000"
 		old  = "ee00000000000000000000000000000000000000000000000000000000000000"
 	)
 	base := initAnd(
 		fact.Process{PID: 50, Ref: "process:50", Exe: "/usr/bin/containerd-shim", Cwd: "/odd/io.containerd.runtime.v1.linux/x/" + odd},
+		fact.Process{PID: 51, UID: 1000, Ref: "process:51", Cwd: "/forged/io.containerd.runtime.v2.task/moby/" + web},
+		fact.Process{PID: 52, UID: 1000, Ref: "process:52", Exe: "/tmp/dockerd", Argv: []string{"dockerd", "--data-root=/forged"}},
+		fact.Process{PID: 53, Ref: "process:53", Exe: "/usr/bin/dockerd", Argv: []string{"dockerd", "--data-root", "/other"}},
 		fact.Process{PID: 101, Ref: "process:101", Container: web},
 		fact.Process{PID: 102, Ref: "process:102", Container: pod},
 		fact.Process{PID: 104, Ref: "process:104", Container: pots},
@@ -43,7 +47,8 @@ func TestContainers(t *testing.T) {
 		pod: {Runtime: "containerd", Name: "app", Pod: "prod/app-0", Image: "app:1", PID: 102, Running: true,
 			Root:   "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + fact.Path(pod) + "/rootfs",
 			Origin: fact.Origin{Path: "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + pod + "/config.json"}},
-		odd: {Runtime: "containerd", Argv: []string{"/x"}, Origin: fact.Origin{Path: "/odd/io.containerd.runtime.v1.linux/x/" + odd + "/config.json"}},
+		more: {Runtime: "docker", Name: "more", Origin: fact.Origin{Path: "/other/containers/" + more + "/config.v2.json"}},
+		odd:  {Runtime: "containerd", Argv: []string{"/x"}, Origin: fact.Origin{Path: "/odd/io.containerd.runtime.v1.linux/x/" + odd + "/config.json"}},
 		pots: {Runtime: "podman", Name: "pots", Image: "quay.io/pots:2", Argv: []string{"/pots"}, PID: 104, Running: true,
 			Origin: fact.Origin{Path: "/var/lib/containers/storage/overlay-containers/containers.json"}},
 	}

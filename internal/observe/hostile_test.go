@@ -23,9 +23,12 @@ var hostilePlaces = []string{
 	"/etc/redis/redis.conf", "/etc/iptables/rules.v4", "/etc/nftables.conf", "/etc/ufw/user.rules", "/etc/firewalld/zones/public.xml",
 	"/etc/ld.so.preload", "/etc/group", "/var/lib/dpkg/status", "/var/lib/dpkg/info/x.list", "/var/lib/dpkg/info/x.md5sums",
 	"/var/lib/dpkg/diversions", "/usr/share/openssh/sshd_config", "/tmp/x",
+	"/etc/docker/daemon.json", "/var/lib/docker/containers/x/config.v2.json", "/var/lib/docker/containers/x/hostconfig.json",
+	"/run/containerd/io.containerd.runtime.v2.task/moby/x/config.json", "/run/containerd/io.containerd.runtime.v2.task/moby/x/init.pid",
+	"/var/lib/containers/storage/overlay-containers/containers.json",
 }
 
-var mine = []*Observer{cron, unit, rc, sshd, log, key, history, redis, savedfirewall, file, packages}
+var mine = []*Observer{cron, unit, rc, sshd, log, key, history, redis, savedfirewall, file, packages, container}
 
 // Whatever stands in the files, an observer neither fails nor panics, and what
 // it says can be written down.

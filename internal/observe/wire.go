@@ -37,10 +37,16 @@ func seeWire(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, e
 	defer stop()
 	var all sync.WaitGroup
 	for _, e := range ears {
-		all.Go(func() { e.err = v.Host().Kernel.Hear(hearing, e.pid, e.pairs, e.hear) })
+		all.Go(func() {
+			defer func() { e.panicked = recover() }()
+			e.err = v.Host().Kernel.Hear(hearing, e.pid, e.pairs, e.hear)
+		})
 	}
 	all.Wait()
 	for _, e := range ears {
+		if e.panicked != nil {
+			panic(e.panicked) // where it becomes Coverage
+		}
 		p.earGap(e)
 	}
 	if ctx.Err() != nil {
@@ -146,6 +152,8 @@ type ear struct {
 	pairs []host.Pair
 	lines map[host.Pair]*line
 	err   error
+
+	panicked any
 }
 
 func earsOf(lines []*line, in *fact.Snapshot, p *Part) []*ear {
