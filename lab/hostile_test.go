@@ -259,7 +259,7 @@ func checkTrace(t *testing.T, h *Host, argv ...string) {
 	opened := func(what string) bool {
 		return slices.ContainsFunc(calls, func(c call) bool { return c.name == "openat" && strings.Contains(c.args, what) })
 	}
-	for _, want := range []string{`"/etc/passwd"`, `"/proc/1"`, `"stat"`, `"` + h.Facts.Intruder.CronFile + `"`} {
+	for _, want := range []string{`"/etc/passwd"`, `, "1", O_RDONLY`, `"stat"`, `"` + h.Facts.Intruder.CronFile + `"`} {
 		if !opened(want) {
 			t.Errorf("the trace of %d calls has no opening of %s: this test proves nothing", len(calls), want)
 		}
@@ -336,8 +336,6 @@ func offences(calls []call) (out []string) {
 			}
 		case "tgkill": // the runtime preempts its own threads
 			bad = !strings.HasPrefix(c.args, self+", ") || !strings.Contains(c.args, "SIGURG")
-		case "kill": // asks whether a process is there
-			bad = !strings.Contains(c.args, ", 0)")
 		case "open_tree": // a copy of the mount of /proc that is attached nowhere
 			bad = !strings.HasPrefix(c.args, `AT_FDCWD, "/proc", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC`)
 		case "setns": // sockets of another network namespace

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -15,12 +14,18 @@ import (
 // memory map is locked only while the pages of one call are looked up. What
 // must not be read that way by a filter of system calls, or on a kernel without
 // it, may still be read through /proc/PID/mem.
-func (liveKernel) Memory(pid int) (File, error) {
-	if err := unix.Kill(pid, 0); errors.Is(err, unix.ESRCH) {
-		return nil, err
+func (k liveKernel) Memory(pid int) (File, error) {
+	if !k.Alive(pid) {
+		return nil, unix.ESRCH
 	}
-	name := "/proc/" + strconv.Itoa(pid) + "/mem"
-	return &liveMemory{pid: pid, open: sync.OnceValues(func() (*os.File, error) { return os.Open(name) })}, nil
+	dir, name := from("/proc/" + strconv.Itoa(pid) + "/mem")
+	return &liveMemory{pid: pid, open: sync.OnceValues(func() (*os.File, error) {
+		fd, err := openAt(dir, name, unix.O_RDONLY|unix.O_CLOEXEC)
+		if err != nil {
+			return nil, pathError("open", name, err)
+		}
+		return os.NewFile(uintptr(fd), name), nil
+	})}, nil
 }
 
 type liveMemory struct {
