@@ -1,7 +1,6 @@
 package observe
 
 import (
-	"cmp"
 	"slices"
 
 	"demine/internal/fact"
@@ -47,22 +46,6 @@ func merge(s *fact.Snapshot, p Part) {
 	s.Log = append(s.Log, p.Log...)
 	s.Container = put(s.Container, p.Container, func(f *fact.Container) fact.Ref { return f.Ref })
 	s.Flow = put(s.Flow, p.Flow, func(f *fact.Flow) fact.Ref { return f.Ref })
-}
-
-// together takes over into new facts of processes what an observer that looked
-// at the same time saw of the same ones: threads and memory are looked at side
-// by side.
-func together(have, add []fact.Process) []fact.Process {
-	at := make(map[fact.Ref]*fact.Process, len(add))
-	for i := range add {
-		at[add[i].Ref] = &add[i]
-	}
-	for i := range have {
-		if p := at[have[i].Ref]; p != nil {
-			p.Shape, p.Memory = cmp.Or(p.Shape, have[i].Shape), cmp.Or(p.Memory, have[i].Memory)
-		}
-	}
-	return add
 }
 
 // put adds facts, in place of those with the same Ref.
