@@ -41,13 +41,13 @@ func WorthALook(x *Index) Look {
 		}
 	}
 	sort.SliceStable(ps, func(i, j int) bool { return max(ps[i].CPULife, ps[i].CPUNow) > max(ps[j].CPULife, ps[j].CPUNow) })
-	asleep := map[fact.FileID]bool{}
+	seen := map[running]bool{}
 	for _, p := range ps {
 		l.Images = append(l.Images, p.Ref)
 		if s := Script(p); s != "" && p.Container == "" {
 			l.Files = append(l.Files, s)
 		}
-		if x.worthRemembering(p, asleep) {
+		if x.worthRemembering(p, seen) {
 			l.Memory = append(l.Memory, p.Ref)
 		}
 		if p.CPULife >= busyPercent || p.CPUNow >= busyPercent {
@@ -60,17 +60,26 @@ func WorthALook(x *Index) Look {
 
 // worthRemembering reports whether the memory of a process that is worth a look
 // may hold what its image does not: it is busy, or its image is packed, was
-// deleted, or lies where programs are not installed. Of those that are not busy
-// and run the same image one is enough.
-func (x *Index) worthRemembering(p *fact.Process, asleep map[fact.FileID]bool) bool {
-	if p.CPULife >= busyPercent || p.CPUNow >= busyPercent || len(p.Hidden) > 0 {
+// deleted, or lies where programs are not installed. Of those that run the same
+// one is enough, the busiest, where they are not busy or the program is the
+// system's: a pool of fifty workers is one program.
+func (x *Index) worthRemembering(p *fact.Process, seen map[running]bool) bool {
+	busy := p.CPULife >= busyPercent || p.CPUNow >= busyPercent
+	what := running{p.ExeID, Script(p)}
+	switch {
+	case len(p.Hidden) > 0:
 		return true
-	}
-	if !p.ExeDeleted && !Uninstalled(p.Exe) && !x.packed(p) || asleep[p.ExeID] {
+	case !busy && !p.ExeDeleted && !Uninstalled(p.Exe) && !x.packed(p), seen[what] && (!busy || x.Shared(p)):
 		return false
 	}
-	asleep[p.ExeID] = p.ExeID != fact.FileID{}
+	seen[what] = p.ExeID != fact.FileID{}
 	return true
+}
+
+// running is what processes have in common that run the same program.
+type running struct {
+	image  fact.FileID
+	script fact.Path
 }
 
 func (x *Index) packed(p *fact.Process) bool {
