@@ -4,12 +4,15 @@ package lab
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "write docs/results/matrix.md")
@@ -56,16 +59,25 @@ func TestMatrix(t *testing.T) {
 
 func check(t *testing.T, h *Host, s *Scene) square {
 	t.Helper()
-	r, err := h.Run(t.Context(), "/root/demine", "--json")
+	var q square
+	var r Result
+	err := until(t.Context(), time.Minute, "CPU time for the stand-in", func() (err error) {
+		if r, err = h.Run(t.Context(), "/root/demine", "--json"); err != nil {
+			return err
+		}
+		var seen scan
+		if err := json.Unmarshal([]byte(r.Stdout), &seen); err != nil {
+			t.Fatalf("exit %d, %v: %s%s", r.Exit, err, r.Stdout, r.Stderr)
+		}
+		if q = said(s, seen); q.verdict() == missed && s.Cell.Until == "" && starved(t, h, s) {
+			return errors.New("others use the CPUs")
+		}
+		return nil
+	})
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
-	var seen scan
-	if err := json.Unmarshal([]byte(r.Stdout), &seen); err != nil {
-		t.Fatalf("exit %d, %v: %s%s", r.Exit, err, r.Stdout, r.Stderr)
-	}
-	q := said(s, seen)
-	t.Logf("%s: verdict %s; %q by %v; beside it %v", s.Cell.Name, seen.Verdict, q.certainty, q.rules, q.beside)
+	t.Logf("%s: %s; %q by %v; beside it %v", s.Cell.Name, q.verdict(), q.certainty, q.rules, q.beside)
 	if bad := strings.HasPrefix(q.verdict(), "*"); bad && s.Cell.Until == "" {
 		t.Errorf("%s: %q by %v, want %q", q.verdict(), q.certainty, q.rules, s.Cell.Want)
 	}
@@ -76,6 +88,22 @@ func check(t *testing.T, h *Host, s *Scene) square {
 		keep(t, h, r.Stdout)
 	}
 	return q
+}
+
+// starved says whether the stand-in has had so little of the CPUs that it can be called busy by nobody: the rules that have
+// no code to go by ask for 5 % of one. A look is then had again.
+func starved(t *testing.T, h *Host, s *Scene) bool {
+	t.Helper()
+	for _, pid := range s.PIDs {
+		r, err := h.Run(t.Context(), "ps", "-o", "pcpu=", "-p", strconv.Itoa(pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if share, err := strconv.ParseFloat(strings.TrimSpace(r.Stdout), 64); err != nil || share > 5 {
+			return false
+		}
+	}
+	return true
 }
 
 // said picks what is said of the cell.
@@ -147,6 +175,8 @@ func tell(t *testing.T, all []square) {
 	}
 }
 
+const missed = "**missed**"
+
 // verdict is the column that must not change unnoticed.
 func (q square) verdict() string {
 	switch {
@@ -157,7 +187,7 @@ func (q square) verdict() string {
 	case rank(q.certainty) >= rank(q.cell.Want):
 		return "found"
 	}
-	return "**missed**"
+	return missed
 }
 
 const pageHead = `# Every way to hide, and every honest program
