@@ -78,7 +78,8 @@ func firstOperand(inline, valued string) func([]string) string {
 	}
 }
 
-// javaProgram is the archive of -jar, or the first place where classes are.
+// javaProgram is the archive of -jar, a source that is run as it is (JEP 330),
+// or the first place where classes are.
 func javaProgram(args []string) string {
 	places := ""
 	for i := 0; i < len(args); i++ {
@@ -89,6 +90,8 @@ func javaProgram(args []string) string {
 		case (a == "-cp" || a == "-classpath" || a == "--class-path") && i+1 < len(args):
 			i++
 			places, _, _ = strings.Cut(args[i], ":")
+		case strings.HasSuffix(a, ".java") && !strings.HasPrefix(a, "-"):
+			return a
 		case !strings.HasPrefix(a, "-"):
 			return places
 		}
