@@ -59,7 +59,7 @@ func TestRefuseReplica(t *testing.T) {
 	t.Parallel()
 	h := withProduct(t, Config{Name: "tr-replica", Scenario: "quiet", NoLoad: true, Replica: true, Firewall: Nft})
 	was := redisPID(t, h)
-	leaves(t, h, "harden", "refuse.redis-replicas", "has 1 replicas: a restart can make them fail over").lacks(t, "redis.restart", "redis.user")
+	leaves(t, h, "harden", "refuse.redis-replicas", "has replicas (1): a restart can make them fail over").lacks(t, "redis.restart", "redis.user")
 	leaves(t, h, withPassword, "refuse.redis-replicas").lacks(t, "redis.requirepass", "redis.restart")
 	before := stateOf(t, h)
 	demineIn(t, h, 0, append(strings.Fields(withPassword), "--yes")...)
