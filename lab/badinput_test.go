@@ -77,7 +77,7 @@ func checkWords(t *testing.T, who string, r Result) {
 		t.Errorf("%s: exit %d", who, r.Exit)
 	}
 	for stream, text := range map[string]string{"stdout": r.Stdout, "stderr": r.Stderr} {
-		for _, bad := range []string{"panic", "goroutine ", "runtime error", "runtime.", ".go:", "SIGSEGV", "nil pointer", secret} {
+		for _, bad := range []string{"panic", "goroutine ", "runtime error", "runtime/", ".go:", "SIGSEGV", "nil pointer", secret} {
 			if i := strings.Index(text, bad); i >= 0 {
 				t.Errorf("%s: %s holds %q: %q", who, stream, bad, text[max(0, i-200):min(len(text), i+200)])
 			}
