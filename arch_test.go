@@ -47,6 +47,7 @@ var homes = map[string][]string{
 	"syscall":                    {"cmd/demine", "internal/respond", "lab", "cmd/demine-lab", "bench"},
 	"golang.org/x/sys/unix":      {"internal/host", "internal/respond", "internal/store", "internal/agent", "lab", "cmd/demine-lab"},
 	"github.com/google/nftables": {"internal/respond"},
+	"golang.org/x/net":           {"internal/host"},
 	"github.com/godbus/dbus":     {"internal/respond"},
 	"github.com/expr-lang/expr":  {"internal/judge"},
 	"github.com/spf13/cobra":     {"internal/cli"},
