@@ -147,7 +147,7 @@ func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan
 	for i, wv := range waves {
 		snap = a.wave(ctx, wv.observers, snap, wv.images, w)
 		a.log.Debug("wave done", "wave", wv.name, "after", time.Since(begin))
-		if wv.images > 0 && i < len(waves)-1 {
+		if wv.images > 0 && first == 0 && i < len(waves)-1 {
 			if s := a.confirmed(ctx, snap); s != nil {
 				first = time.Since(begin)
 				ev(Event{Kind: "finding", Wave: wv.name, Done: i + 1, Total: total, Scan: s})
