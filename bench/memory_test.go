@@ -12,114 +12,100 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"syscall"
+	"sync"
 	"testing"
 	"time"
 )
-
-const targetEnv = "DEMINE_BENCH_TARGET"
 
 // target stands for a program that must answer in time: it maps and unmaps
 // memory without pause, for which the kernel locks its map, and keeps the largest
 // gap between two rounds, without the time in which it only waited for a CPU: a
 // busy machine gives it none for long, searched or not. At each line of its input
-// it tells the gap since the last, in microseconds, and the sum of the memory that
-// it leaves alone. It is busy and lies where no programs are installed, so that
-// demine searches it.
-func target() {
-	runtime.LockOSThread()
-	still := make([]byte, 64<<20)
-	for i := range still {
-		still[i] = byte(i * 7)
-	}
-	ask, answer := make(chan bool), make(chan time.Duration)
-	go func() {
-		runtime.LockOSThread()
-		stat, err := os.Open("/proc/thread-self/schedstat")
-		if err != nil {
-			panic(err)
-		}
-		var worst time.Duration
-		last, waited := time.Now(), wait(stat)
-		for {
-			turn()
-			now, w := time.Now(), wait(stat)
-			worst, last, waited = max(worst, now.Sub(last)-(w-waited)), now, w
-			select {
-			case <-ask:
-				answer <- worst
-				worst, last, waited = 0, time.Now(), wait(stat)
-			default:
-			}
-		}
-	}()
-	fmt.Println("ready")
-	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		ask <- true
-		fmt.Printf("%d %x\n", (<-answer).Microseconds(), sha256.Sum256(still))
-	}
-}
+// it tells it, in microseconds since the last line, and the sum of the memory that
+// it leaves alone. It is in Python because Go moves a program between threads,
+// which are such gaps as well.
+const target = `
+import hashlib, mmap, os, select, time
+still = bytearray((i * 7) & 255 for i in range(1 << 16)) * 1024
+stat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+asked = select.poll()
+asked.register(0, select.POLLIN | select.POLLHUP)
+def state():
+    return time.perf_counter_ns(), int(os.pread(stat, 128, 0).split()[1])
+worst = 0
+last, wait = state()
+print("ready", flush=True)
+while True:
+    m = mmap.mmap(-1, 4096)
+    m[0] = 1
+    m.close()
+    now, w = state()
+    worst = max(worst, now - last - (w - wait))
+    last, wait = now, w
+    if asked.poll(0):
+        if not os.read(0, 4096):
+            break
+        print(worst // 1000, hashlib.sha256(still).hexdigest(), flush=True)
+        worst = 0
+        last, wait = state()
+`
 
-// wait is for how long the thread could have run and had no CPU.
-func wait(schedstat *os.File) time.Duration {
-	var b [128]byte
-	n, _ := schedstat.ReadAt(b[:], 0)
-	var run, wait int64
-	if _, err := fmt.Sscan(string(b[:n]), &run, &wait); err != nil {
-		panic(err)
-	}
-	return time.Duration(wait)
-}
-
-// turn maps a page, touches it, and unmaps it.
-func turn() {
-	m, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
-	if err != nil {
-		panic(err)
-	}
-	m[0] = 1
-	if err := syscall.Munmap(m); err != nil {
-		panic(err)
-	}
-}
-
-// BenchmarkMemory looks at a host with the target on it, and leaves it alone for
-// as long, in turn. The medians of the largest gaps are reported, and how much
-// the look added. What the target holds must stay as it was, byte for byte.
+// BenchmarkMemory looks at a host with the target on it; for as long, somebody
+// else keeps every CPU busy and reads nothing of it; and for as long nothing
+// happens, in turn. Medians of the largest gaps are reported, and of the longest
+// sleeps for a lock. What the target holds must stay as it was, byte for byte.
 func BenchmarkMemory(b *testing.B) {
-	if os.Getenv(targetEnv) != "" {
-		target()
-		os.Exit(0)
-	}
 	if os.Geteuid() != 0 {
 		b.Fatal("run it as root: demine reads the memory of others then")
 	}
-	dir := b.TempDir()
-	demine := build(b, dir, "demine", "./cmd/demine")
+	demine := build(b, b.TempDir(), "demine", "./cmd/demine")
 	at := filepath.Join("/var/tmp", fmt.Sprintf("demine-bench-memory-%d", os.Getpid()))
-	copyFile(b, os.Args[0], at)
+	copyFile(b, "/usr/bin/python3", at)
 	b.Cleanup(func() { _ = os.Remove(at) })
-	ask := startTarget(b, at)
+	pid, ask := startTarget(b, at)
+	locks := traceLocks(b, pid)
 	_, before := ask()
-	var with, without []float64
+	var searching, beside, alone, locked, lockedAlone []float64
 	for range runs {
+		_ = locks.longest()
 		begin := time.Now()
 		searched(b, demine, at)
 		took := time.Since(begin)
 		gap, sum := ask()
-		with = append(with, gap)
+		searching, locked = append(searching, gap), append(locked, locks.longest())
 		if sum != before {
 			b.Fatalf("the target's memory was changed: %s, then %s", before, sum)
 		}
-		time.Sleep(took) // the measure itself: nobody looks for as long as somebody looked
+		spinFor(took)
 		gap, _ = ask()
-		without = append(without, gap)
+		beside = append(beside, gap)
+		_ = locks.longest()
+		time.Sleep(took) // the measure itself: nobody does anything for as long as somebody looked
+		gap, _ = ask()
+		alone, lockedAlone = append(alone, gap), append(lockedAlone, locks.longest())
 	}
-	b.ReportMetric(middle(with), "searched-µs")
-	b.ReportMetric(middle(without), "alone-µs")
-	b.ReportMetric(middle(with)-middle(without), "added-µs")
+	b.ReportMetric(middle(searching), "searched-µs")
+	b.ReportMetric(middle(beside), "busy-µs")
+	b.ReportMetric(middle(alone), "alone-µs")
+	b.ReportMetric(middle(locked), "locked-µs")
+	b.ReportMetric(slices.Max(locked), "locked-max-µs")
+	b.ReportMetric(middle(lockedAlone), "locked-alone-µs")
+	b.ReportMetric(0, "ns/op")
 	for range b.N { // the figures are the metrics, not the loop
 	}
+}
+
+// spinFor keeps every CPU busy.
+func spinFor(d time.Duration) {
+	var wg sync.WaitGroup
+	for range runtime.NumCPU() {
+		wg.Go(func() {
+			for end := time.Now().Add(d); time.Now().Before(end); {
+				sha256.Sum256(make([]byte, 4096))
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func copyFile(b *testing.B, from, to string) {
@@ -132,10 +118,10 @@ func copyFile(b *testing.B, from, to string) {
 	}
 }
 
-// startTarget gives what asks it for the gap in microseconds and the sum.
-func startTarget(b *testing.B, exe string) func() (float64, string) {
-	c := exec.Command(exe, "-test.run=^$", "-test.bench=^BenchmarkMemory$")
-	c.Env = append(os.Environ(), targetEnv+"=1")
+// startTarget gives its pid and what asks it for the gap in microseconds and the
+// sum.
+func startTarget(b *testing.B, exe string) (int, func() (float64, string)) {
+	c := exec.Command(exe, "-c", target)
 	in, err := c.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -154,7 +140,7 @@ func startTarget(b *testing.B, exe string) func() (float64, string) {
 			b.Fatal(err)
 		}
 	}
-	return func() (gap float64, sum string) {
+	return c.Process.Pid, func() (gap float64, sum string) {
 		_, _ = io.WriteString(in, "\n")
 		if _, err := fmt.Fscanf(r, "%g %s\n", &gap, &sum); err != nil {
 			b.Fatal(err)
