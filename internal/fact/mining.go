@@ -9,6 +9,7 @@ type Shape struct {
 	Pinned   int      `json:"pinned"`           // of the busy ones, those that may run on one CPU only
 	Even     bool     `json:"even"`             // two or more are busy, and none of them used a tenth more than another
 	Switches float64  `json:"switches"`         // voluntary context switches a second of the busy ones, their median
+	Ready    float64  `json:"ready"`            // percent of the sample in which the busy ones ran or waited for a CPU, their median
 	Policy   string   `json:"policy,omitempty"` // of the busy ones: other, batch, idle, fifo, rr, deadline (sched(7)); mixed
 	Nice     int      `json:"nice"`             // of the busy ones, the highest
 	SampleMS int      `json:"sample_ms"`        // how long the sample was
@@ -50,6 +51,7 @@ type ELF struct {
 	Entropy  float64  `json:"entropy,omitempty"`  // bits a byte of its code; 0: not measured
 	Inflates bool     `json:"inflates,omitempty"` // much more memory is asked for than the file has: what packers do
 	Odd      []string `json:"odd,omitempty"`      // see format/elf
+	Replaces []string `json:"replaces,omitempty"` // of a preloaded library: the C library's functions that list folders, which it defines itself
 }
 
 // Packed reports whether what lies on disk is not what runs: the mark of a

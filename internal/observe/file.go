@@ -124,13 +124,7 @@ func (l *fileLook) pointers() {
 	for i := range l.in.Service {
 		l.point(l.in.Service[i].Config, "service")
 	}
-	const preload = "/etc/ld.so.preload"
-	if b, _, ok := l.p.read(l.v, preload, maxConfig); ok {
-		l.point(preload, "preload")
-		for _, w := range bytes.FieldsFunc(b, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' || r == ':' }) {
-			l.point(fact.Path(w), "preload")
-		}
-	}
+	l.preloads()
 }
 
 // targets are the files that a command runs or names; of an init script, which
@@ -276,6 +270,7 @@ func (l *fileLook) content(f *fact.File, at fact.Path) {
 	n, _ := file.ReadAt(head, 0)
 	head = head[:n]
 	f.Format = format(head)
+	replaces(f, file)
 	if f.Format != "script" && f.Format != "text" || f.Size > maxScriptRead || l.scripts+int(f.Size) > maxScriptsRead {
 		return
 	}

@@ -273,7 +273,26 @@ func (l *loadedUnit) command() (string, fact.Shell) {
 	for i, line := range lines {
 		words[i] = quoted(unitfile.Exec(line))
 	}
-	return shown(strings.Join(lines, "\n")), shellOf(strings.Join(words, "\n"))
+	sh := shellOf(strings.Join(words, "\n"))
+	sh.Preload = append(sh.Preload, l.preloads()...)
+	return shown(strings.Join(lines, "\n")), sh
+}
+
+// preloads are the libraries that its environment puts into what it runs; a
+// later setting takes the place of an earlier one (systemd.exec(5)).
+func (l *loadedUnit) preloads() []fact.Path {
+	var out []fact.Path
+	for _, e := range l.setting("Service", "Environment") {
+		for _, w := range unitfile.Exec(e.Value) {
+			if value, ok := strings.CutPrefix(w, "LD_PRELOAD="); ok {
+				out = nil
+				for p := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ':' || r == ' ' }) {
+					out = append(out, fact.Path(p))
+				}
+			}
+		}
+	}
+	return out[:min(len(out), maxTargets)]
 }
 
 // quoted makes a shell line of words.

@@ -30,6 +30,7 @@ type Info struct {
 	Table    Range  // of the section headers
 	Stripped bool   // no symbol table in what was given of Table
 	Interp   string // the loader of a dynamic program
+	Dynamic  Range  // of the dynamic section
 	UPX      bool   // a mark of the UPX packer or of its clones
 	Odd      []string
 }
@@ -57,11 +58,12 @@ type layout struct {
 	class, header, progHeader, sectHeader               int
 	entry, phoff, shoff, phentsize, phnum, shnum        int
 	pOffset, pVAddr, pFileSize, pMemSize, pFlags, sType int
+	symbol, stInfo, stSection                           int
 }
 
 var (
-	wide = layout{64, 64, 56, 64, 24, 32, 40, 54, 56, 60, 8, 16, 32, 40, 4, 4}
-	thin = layout{32, 52, 32, 40, 24, 28, 32, 42, 44, 48, 4, 8, 16, 20, 24, 4}
+	wide = layout{64, 64, 56, 64, 24, 32, 40, 54, 56, 60, 8, 16, 32, 40, 4, 4, 24, 4, 6}
+	thin = layout{32, 52, 32, 40, 24, 28, 32, 42, 44, 48, 4, 8, 16, 20, 24, 4, 16, 12, 14}
 )
 
 // Look reads the headers from the start of a file; b may be a cut-off one. It
@@ -136,6 +138,8 @@ func (i *Info) programHeaders(b []byte, l layout) bool {
 		switch binary.LittleEndian.Uint32(p) {
 		case ptLoad:
 			i.Loads = append(i.Loads, s)
+		case ptDynamic:
+			i.Dynamic = Range{s.Off, s.Size}
 		case ptInterp:
 			i.Static = false
 			if i.Interp == "" {

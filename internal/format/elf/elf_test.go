@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -108,6 +109,39 @@ func TestLookNot(t *testing.T) {
 	}
 }
 
+// TestDefines compares with debug/elf: what a library defines, not what it asks
+// of others, also when its section headers are gone.
+func TestDefines(t *testing.T) {
+	names := []string{"readdir", "readdir64", "__libc_start_main", "no_such_function", "dlsym"}
+	files, _ := filepath.Glob("/lib/*-linux-gnu/lib[cm].so.6")
+	for _, name := range append(files, "/bin/ls") {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := elf.NewFile(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		symbols, err := f.DynamicSymbols()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, s := range symbols {
+			if s.Section != elf.SHN_UNDEF && slices.Contains(names, s.Name) && !slices.Contains(want, s.Name) {
+				want = append(want, s.Name)
+			}
+		}
+		slices.Sort(want)
+		mutations["e_shoff"](b)
+		mutations["e_shnum"](b)
+		if got := Defines(b, names); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestUPX(t *testing.T) {
 	b := bytes.Clone(program(t))
 	copy(b[len(b)-36:], "UPX!")
@@ -140,6 +174,9 @@ func FuzzLook(f *testing.F) {
 		i, ok := Look(b)
 		if ok && (len(i.Loads) == 0 || len(i.Loads) > maxProgHeaders || i.Class != 32 && i.Class != 64 || len(i.Interp) > 4*maxInterp) {
 			t.Fatalf("%+v", i)
+		}
+		if d := Defines(b, []string{"readdir", "main"}); len(d) > 2 {
+			t.Fatal(d)
 		}
 		if s, ok := IsScript(b); ok == (s == "") {
 			t.Fatal(s, ok)
