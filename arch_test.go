@@ -20,7 +20,7 @@ var may = map[string][]string{
 	"internal/format":       {"internal/fact", "internal/format"},
 	"internal/host":         {"internal/fact", "internal/format"},
 	"internal/host/fixture": {"internal/fact", "internal/format", "internal/host"},
-	"internal/observe":      {"internal/fact", "internal/host", "internal/format", "patterns"},
+	"internal/observe":      {"internal/fact", "internal/host", "internal/format", "patterns", "services"},
 	"internal/relate":       {"internal/fact", "internal/format"},
 	"internal/judge":        {"internal/fact", "internal/relate", "internal/i18n"},
 	"internal/explain":      {"internal/fact", "internal/relate", "internal/judge", "internal/i18n"},
@@ -38,6 +38,7 @@ var may = map[string][]string{
 	"bench":          {},
 	"rules":          {},
 	"causes":         {},
+	"services":       {"internal/fact", "internal/format"},
 	"patterns":       {"internal/format", "patterns"},
 }
 
@@ -54,6 +55,9 @@ var homes = map[string][]string{
 	"net/http":                   {"lab", "cmd/demine-lab"},
 	"github.com/go-sql-driver":   {"lab"},
 	"github.com/rogpeppe":        {"internal/host/fixture"},
+	"github.com/klauspost":       {"internal/format"},
+	"github.com/pierrec":         {"internal/format"},
+	"github.com/ulikunitz":       {"internal/format"},
 }
 
 // Words that name a drawer instead of a thing.
