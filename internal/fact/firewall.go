@@ -49,10 +49,20 @@ type Rule struct {
 	Unknown  []string       `json:"unknown,omitempty"`
 	Verdict  string         `json:"verdict,omitempty"` // accept, drop, reject, jump, goto, return, continue, dnat, redirect, other
 	Target   string         `json:"target,omitempty"`  // chain of jump and goto; name of another target
+	NatTo    NatTo          `json:"nat_to,omitzero"`   // of dnat and redirect
 	Packets  uint64         `json:"packets,omitempty"`
 	Bytes    uint64         `json:"bytes,omitempty"`
 	Origin   Origin         `json:"origin,omitzero"` // of a persisted rule
 	Text     string         `json:"text"`            // in the syntax of its backend, for people
+}
+
+// NatTo is where a packet is sent on to instead: an address of a range and a
+// port of a range, both ends in it. What is zero stays as it was.
+type NatTo struct {
+	Addr    netip.Addr `json:"addr,omitzero"`
+	Last    netip.Addr `json:"last,omitzero"`
+	Port    PortRange  `json:"port,omitzero"`
+	Unclear bool       `json:"unclear,omitempty"` // it depends on what is not read: a map, a mark, a socket
 }
 
 // PortRange is a range of ports, both ends in it.

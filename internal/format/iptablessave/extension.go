@@ -53,6 +53,10 @@ func (r *reader) extension(w string) {
 		r.addrRange(xtables.NarrowDst)
 	case "--src-type", "--dst-type":
 		r.addrType(w[2:5])
+	case "--to-destination":
+		r.rule.NatTo = xtables.NatTo(r.value())
+	case "--to-ports":
+		r.rule.NatTo = xtables.NatTo(":" + r.value())
 	case "--notrack":
 		r.rule.Target = "NOTRACK"
 	default:

@@ -207,6 +207,7 @@ func unnamed(r *fact.Rule) {
 		return
 	}
 	r.Verdict = v
+	r.NatTo.Unclear = r.NatTo.Unclear || r.Target == "NETMAP" || r.Target == "TPROXY"
 	switch v {
 	case "accept", "drop", "reject", "return":
 		r.Target = ""

@@ -7,6 +7,7 @@ import (
 
 	"demine/internal/fact"
 	"demine/internal/format/nftrules"
+	"demine/internal/format/xtables"
 )
 
 // reader reads the statements of one rule.
@@ -108,8 +109,30 @@ func (r *reader) nat(w string) {
 	if len(comment) > 1 {
 		r.b.Comment(unquote(comment[1].text))
 	}
+	if word != "other" {
+		to := r.natTo(w)
+		r.b.Each(func(x *fact.Rule) { x.NatTo = to })
+	}
 	r.tokens = nil
 	r.b.Verdict(word, target)
+}
+
+// natTo reads what follows dnat and redirect: "to 172.17.0.2:80", "ip to …",
+// "to :8080". A map is unclear.
+func (r *reader) natTo(w string) fact.NatTo {
+	var words []string
+	for len(r.tokens) > 0 && r.peek() != "comment" {
+		words = append(words, r.next())
+	}
+	i := slices.Index(words, "to")
+	switch {
+	case w == "tproxy" || i >= 0 && i+1 >= len(words):
+		return fact.NatTo{Unclear: true}
+	case i < 0:
+		return fact.NatTo{}
+	}
+	words = slices.DeleteFunc(words[i+1:], func(s string) bool { return s == "random" || s == "persistent" || s == "fully-random" || s == "," })
+	return xtables.NatTo(strings.Join(words, ""))
 }
 
 func (r *reader) counter() {

@@ -98,36 +98,80 @@ func (m *machine) compat(f func(*fact.Rule)) {
 }
 
 // stepNAT: NFTA_NAT_TYPE 1 (0 snat, 1 dnat), FAMILY 2, REG_ADDR_MIN 3,
-// REG_PROTO_MIN 5.
+// REG_ADDR_MAX 4, REG_PROTO_MIN 5, REG_PROTO_MAX 6, FLAGS 7 (1 and 2 are set
+// too where addresses and ports are; 32 maps whole networks).
 func stepNAT(m *machine, t table) {
 	v, s := verdict{"other", "snat"}, "snat"
 	if t.u32(1) == 1 {
 		v, s = verdict{"dnat", "dnat"}, "dnat"
 	}
-	to := ""
-	if a, ok := netip.AddrFromSlice(m.regs[reg(t.u32(3))].data); ok && t[3] != nil {
-		to = a.String()
-		if a.Is6() {
-			to = "[" + to + "]"
-		}
-	}
-	if b := m.regs[reg(t.u32(5))].data; t[5] != nil && len(b) == 2 {
-		to += fmt.Sprintf(":%d", be16(b))
-	}
-	if to != "" {
-		s += " to " + to
+	to := m.natTo(t, 3, 5)
+	to.Unclear = to.Unclear || t.u32(7)&32 != 0
+	if w := natText(to); w != "" {
+		s += " to " + w
 	}
 	m.say(word{nft: s})
+	if v.word == "dnat" {
+		m.each(func(r *fact.Rule) { r.NatTo = to })
+	}
 	m.finish(v)
 }
 
-// stepRedir: NFTA_REDIR_REG_PROTO_MIN 1.
+// natTo reads the registers of the attributes addr and addr+1, port and port+1.
+// What is not a constant is unclear.
+func (m *machine) natTo(t table, addr, port uint16) (to fact.NatTo) {
+	constant := func(at uint16) []byte {
+		if t[at] == nil {
+			return nil
+		}
+		b := m.regs[reg(t.u32(at))].data
+		to.Unclear = to.Unclear || b == nil
+		return b
+	}
+	if addr != 0 {
+		to.Addr, _ = netip.AddrFromSlice(constant(addr))
+		if to.Last, _ = netip.AddrFromSlice(constant(addr + 1)); !to.Last.IsValid() {
+			to.Last = to.Addr
+		}
+	}
+	if b := constant(port); len(b) == 2 {
+		to.Port = fact.PortRange{From: be16(b), To: be16(b)}
+	}
+	if b := constant(port + 1); len(b) == 2 && to.Port.From != 0 {
+		to.Port.To = max(to.Port.From, be16(b))
+	}
+	return to
+}
+
+func natText(to fact.NatTo) string {
+	s := ""
+	if to.Addr.IsValid() {
+		s = to.Addr.String()
+		if to.Addr.Is6() {
+			s = "[" + s + "]"
+		}
+		if to.Last != to.Addr {
+			s += "-" + to.Last.String()
+		}
+	}
+	if to.Port.From != 0 {
+		s += fmt.Sprintf(":%d", to.Port.From)
+		if to.Port.To != to.Port.From {
+			s += fmt.Sprintf("-%d", to.Port.To)
+		}
+	}
+	return s
+}
+
+// stepRedir: NFTA_REDIR_REG_PROTO_MIN 1, REG_PROTO_MAX 2.
 func stepRedir(m *machine, t table) {
 	s := "redirect"
-	if b := m.regs[reg(t.u32(1))].data; t[1] != nil && len(b) == 2 {
-		s += fmt.Sprintf(" to :%d", be16(b))
+	to := m.natTo(t, 0, 1)
+	if w := natText(to); w != "" {
+		s += " to " + w
 	}
 	m.say(word{nft: s})
+	m.each(func(r *fact.Rule) { r.NatTo = to })
 	m.finish(verdict{"redirect", "redirect"})
 }
 
@@ -140,7 +184,7 @@ func stepMasq(m *machine, _ table) {
 // the question who reaches a port it is a kind of dnat.
 func stepTProxy(m *machine, _ table) {
 	m.say(word{nft: "tproxy"})
-	m.each(func(r *fact.Rule) { r.Verdict, r.Target = "dnat", "tproxy" })
+	m.each(func(r *fact.Rule) { r.Verdict, r.Target, r.NatTo.Unclear = "dnat", "tproxy", true })
 }
 
 func stepQueue(m *machine, _ table) {

@@ -18,6 +18,9 @@ func Target(name string, rev uint8, data []byte, r *fact.Rule) {
 		r.Target = name
 	}
 	say(r, "-j %s", name)
+	if name == "NETMAP" || name == "TPROXY" {
+		r.NatTo.Unclear = true
+	}
 	if f, ok := targets[name]; ok {
 		f(rev, data, r)
 	}
@@ -136,6 +139,10 @@ func ct(_ uint8, b []byte, r *fact.Rule) {
 func natTarget(option string) func(uint8, []byte, *fact.Rule) {
 	return func(rev uint8, b []byte, r *fact.Rule) {
 		n, ok := natRange(rev, b)
+		if r.Verdict != "other" {
+			r.NatTo = n.where()
+			r.NatTo.Unclear = !ok
+		}
 		if !ok {
 			return
 		}
@@ -176,6 +183,19 @@ func natRange(rev uint8, b []byte) (n nat, ok bool) {
 	n.min, _ = netip.AddrFromSlice(lo)
 	n.max, _ = netip.AddrFromSlice(hi)
 	return n, true
+}
+
+// where is where the range sends: NF_NAT_RANGE_MAP_IPS is flag 1,
+// NF_NAT_RANGE_PROTO_SPECIFIED flag 2.
+func (n nat) where() (to fact.NatTo) {
+	if n.flags&1 != 0 {
+		to.Addr, to.Last = n.min, n.max
+	}
+	if n.flags&2 != 0 {
+		to.Port = fact.PortRange{From: n.from, To: max(n.from, n.to)}
+	}
+	to.Unclear = n.flags&^uint32(1|2|4|8|16) != 0
+	return to
 }
 
 func be16(b []byte) uint16 { return uint16(b[0])<<8 | uint16(b[1]) }
