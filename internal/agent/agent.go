@@ -183,7 +183,7 @@ func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, sna
 		l := relate.WorthALook(relate.New(snap))
 		sc = observe.Scope{
 			Images: l.Images[:min(images, len(l.Images))], Files: l.Files,
-			Memory: l.Memory[:min(images, len(l.Memory))], Shapes: l.Shapes, Yara: w.Yara,
+			Memory: l.Memory[:min(images, len(l.Memory))], Whole: l.Whole, Shapes: l.Shapes, Yara: w.Yara,
 		}
 	}
 	return observe.Run(ctx, a.h, observers(pick), sc, snap)

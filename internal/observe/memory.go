@@ -22,15 +22,18 @@ var memory = &Observer{
 
 // Bounds of a look, so that one at a host full of large processes costs half a
 // second: what a miner is known by (its code, its settings, what it says to its
-// pool) lies in its first MiB, and the gigabytes of a data base are not read.
+// pool) mostly lies in its first MiB, and the gigabytes of a data base are not
+// read. What is busy and lies where no programs are installed is read further:
+// what a runtime such as Java's keeps is anywhere in its heap.
 const (
 	maxMemory    = 96 << 20 // of all processes
 	maxOneMemory = 24 << 20 // of one; never more than a quarter of what is left
 	minOneMemory = 1 << 20
-	maxArea      = 8 << 20  // of one mapping
-	maxSample    = 1 << 20  // of a large one
-	maxMaps      = 16 << 20 // bytes of /proc/PID/maps: some 200,000 mappings
-	memoryChunk  = 64 << 10 // one call: 16 pages are looked up under the lock of the target's map
+	maxWhole     = 384 << 20 // of all that are searched whole; never more than half of what is left for one
+	maxArea      = 8 << 20   // of one mapping
+	maxSample    = 1 << 20   // of a large one
+	maxMaps      = 16 << 20  // bytes of /proc/PID/maps: some 200,000 mappings
+	memoryChunk  = 64 << 10  // one call: 16 pages are looked up under the lock of the target's map
 )
 
 // settle is how long after the first look data is looked at again.
@@ -45,7 +48,8 @@ func seeMemory(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part,
 	if err != nil {
 		return p, err
 	}
-	r := &memoryReader{v: v, set: set, left: maxMemory, buf: make([]byte, memoryChunk), maps: make([]byte, 0, maxMaps)}
+	r := &memoryReader{v: v, set: set, whole: sc.Whole, left: maxMemory, leftWhole: maxWhole}
+	r.buf, r.maps = make([]byte, memoryChunk), make([]byte, 0, maxMaps)
 	defer func() { clear(r.buf) }() // demine that looks at this one shall not find there what this one read
 	for _, q := range memoryOrder(in, sc.Memory) {
 		if ctx.Err() != nil {
@@ -99,19 +103,30 @@ func conclusive(f *fact.File) bool {
 }
 
 type memoryReader struct {
-	v       *View
-	set     *pattern.Set
-	left    int64 // bytes that may still be read, of all processes
-	skipped int   // processes for which nothing was left
-	buf     []byte
-	maps    []byte
-	doubts  []doubt
+	v         *View
+	set       *pattern.Set
+	whole     []fact.Ref // of which all is wanted
+	left      int64      // bytes that may still be read, of all processes
+	leftWhole int64      // of all that are to be searched whole
+	skipped   int        // processes for which nothing was left
+	buf       []byte
+	maps      []byte
+	doubts    []doubt
+}
+
+// share is how many bytes of a process may be read, and from what they are
+// taken.
+func (r *memoryReader) share(whole bool) (pool *int64, most int64) {
+	if half := r.leftWhole / 2; whole && half > maxOneMemory {
+		return &r.leftWhole, half
+	}
+	return &r.left, min(maxOneMemory, max(minOneMemory, r.left/4), r.left)
 }
 
 // process looks at one process. Its folder is held open, and who it is is asked
 // before and after: a number can be taken over meanwhile.
 func (r *memoryReader) process(q *fact.Process, in *fact.Snapshot, out *Part) {
-	if r.left <= 0 {
+	if _, most := r.share(slices.Contains(r.whole, q.Ref)); most <= 0 {
 		r.skipped++
 		return
 	}

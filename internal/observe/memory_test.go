@@ -205,32 +205,6 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
-// TestResident: pages that are not in memory are left alone.
-func TestResident(t *testing.T) {
-	var b []byte
-	for _, present := range []bool{false, true, true, false, true} {
-		e := byte(0x40) // swapped out
-		if present {
-			e = 0x80
-		}
-		b = append(b, 0, 0, 0, 0, 0, 0, 0, e)
-	}
-	s := &memorySearch{pages: pagemap{uint64(len(b)), b}, memory: &fact.Memory{}}
-	got := s.resident(area{from: 0, to: 5 * pageBytes})
-	want := []addresses{{pageBytes, 3 * pageBytes}, {4 * pageBytes, 5 * pageBytes}}
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(addresses{})); d != "" {
-		t.Error(d)
-	}
-}
-
-type pagemap struct {
-	_ uint64
-	b []byte
-}
-
-func (m pagemap) ReadAt(p []byte, off int64) (int, error) { return copy(p, m.b[off:]), nil }
-func (pagemap) Close() error                              { return nil }
-
 // FuzzLayout: whatever the map says, areas are within it and bounded.
 func FuzzLayout(f *testing.F) {
 	if b, err := os.ReadFile("/proc/self/maps"); err == nil {

@@ -73,6 +73,20 @@ func layoutOf(text []byte, p *fact.Process, packed bool) layout {
 	return l
 }
 
+// widen lets all of every area be read, the smaller ones first: settings and
+// words lie in a small heap beside the large one that a runtime collects.
+func (l *layout) widen(most int64) {
+	for i := range l.areas {
+		l.areas[i].most = max(l.areas[i].most, most)
+	}
+	slices.SortStableFunc(l.areas, func(a, b area) int {
+		if c := cmp.Compare(a.rank, b.rank); c != 0 || a.rank != rankLarge {
+			return c
+		}
+		return cmp.Compare(a.to-a.from, b.to-b.from)
+	})
+}
+
 // measure counts what the sizes tell.
 func (l *layout) measure(m proc.Mapping) {
 	if !fileless(m) || notMemory(m) {

@@ -2,8 +2,6 @@ package observe
 
 import (
 	"context"
-	"encoding/binary"
-	"os"
 	"slices"
 
 	"demine/internal/fact"
@@ -19,6 +17,8 @@ type memorySearch struct {
 	pid    int
 	mem    host.File
 	pages  host.File // /proc/PID/pagemap, or nil
+	whole  bool      // all of it is wanted, not the beginnings of what is large
+	looks  int       // windows of the pagemap that may still be read
 	left   int64
 	memory *fact.Memory
 	hits   map[int]*hit
@@ -43,14 +43,19 @@ type doubt struct {
 // search looks at the areas of a process. A known miner is asked whom it mines
 // for whatever is found.
 func (r *memoryReader) search(p *fact.Process, mem host.File, l layout, miner bool) *memorySearch {
-	share := min(maxOneMemory, max(minOneMemory, r.left/4), r.left)
-	s := &memorySearch{r: r, ref: p.Ref, pid: p.PID, mem: mem, left: share, memory: &l.memory, hits: map[int]*hit{}}
+	whole := !miner && slices.Contains(r.whole, p.Ref)
+	pool, share := r.share(whole)
+	s := &memorySearch{r: r, ref: p.Ref, pid: p.PID, mem: mem, whole: whole, looks: maxLooks, left: share}
+	s.memory, s.hits = &l.memory, map[int]*hit{}
 	if f, _, err := r.v.Open(pidPath(p.PID) + "/pagemap"); err == nil {
 		s.pages = f
 		defer f.Close()
 	}
 	if l.memory.Scanned == "" {
 		l.memory.Scanned = "whole"
+	}
+	if whole {
+		l.widen(share)
 	}
 	scan := r.set.Scanner()
 	for _, a := range l.areas {
@@ -62,7 +67,7 @@ func (r *memoryReader) search(p *fact.Process, mem host.File, l layout, miner bo
 			_, _ = scan.Write(b)
 		})
 	}
-	r.left -= share - s.left
+	*pool -= share - s.left
 	s.memory.Bytes = share - s.left
 	if s.tell() || miner {
 		s.indicators(l.areas)
@@ -94,20 +99,27 @@ var wheres = []string{fact.WhereCode, fact.WhereFixed, fact.WhereData}
 // tell writes down what was found, and whether it speaks of mining.
 func (s *memorySearch) tell() (mining bool) {
 	for id := range s.r.set.Len() {
-		h := s.hits[id]
-		if h == nil {
-			continue
+		if h := s.hits[id]; h != nil {
+			s.memory.Patterns = append(s.memory.Patterns, h.pattern)
 		}
-		s.memory.Patterns = append(s.memory.Patterns, h.pattern)
-		if !notWeak(h.pattern) {
-			continue
-		}
-		mining = true
-		if h.pattern.Where == fact.WhereData {
+	}
+	if !speaks(s.memory.Patterns) {
+		return false
+	}
+	weak := !slices.ContainsFunc(s.memory.Patterns, notWeak)
+	for id := range s.r.set.Len() {
+		if h := s.hits[id]; h != nil && h.pattern.Where == fact.WhereData && (weak || notWeak(h.pattern)) {
 			s.doubts = append(s.doubts, doubt{s.ref, s.pid, id, h.at})
 		}
 	}
-	return mining
+	return true
+}
+
+// speaks: the patterns speak of mining together, if one is more than weak or
+// there are several. A miner in a script may say no word that others never do.
+func speaks(ps []fact.Pattern) bool {
+	const several = 3
+	return len(ps) >= several || slices.ContainsFunc(ps, notWeak)
 }
 
 // indicators goes over the data again, in pieces that overlap.
@@ -140,76 +152,6 @@ func addIndicator(have []fact.Indicator, i fact.Indicator, most int) []fact.Indi
 	return append(have, i)
 }
 
-// read gives the resident pieces of an area to f, in order; gap says that the
-// piece does not follow the one before. It stops at the bounds.
-func (s *memorySearch) read(a area, f func(addr uint64, b []byte, gap bool)) {
-	left, gap, failures := a.most, true, 0
-	for _, span := range s.resident(a) {
-		if span.from != a.from {
-			gap = true
-		}
-		for span.from < span.to && failures < 8 {
-			n := min(uint64(len(s.r.buf)), span.to-span.from, uint64(max(0, left)), uint64(max(0, s.left)))
-			if n == 0 {
-				s.memory.Scanned = "part"
-				return
-			}
-			got, err := s.mem.ReadAt(s.r.buf[:n], int64(span.from))
-			if got > 0 {
-				f(span.from, s.r.buf[:got], gap)
-				gap = false
-				left, s.left = left-int64(got), s.left-int64(got)
-			}
-			span.from += uint64(got)
-			if err != nil { // a page that is not there any more; the next may be
-				s.err, gap = err, true
-				failures++
-				span.from = (span.from + pageBytes) &^ (pageBytes - 1)
-			}
-		}
-	}
-}
-
-type addresses struct{ from, to uint64 }
-
-var pageBytes = uint64(os.Getpagesize())
-
-// pagePresent is a bit of /proc/PID/pagemap (Documentation/admin-guide/mm/
-// pagemap.rst).
-const pagePresent = 1 << 63
-
-// resident are the parts of an area that lie in memory. What was never touched,
-// or was swapped out, is left alone: to read it would make the target larger.
-// Without a pagemap everything is read.
-func (s *memorySearch) resident(a area) []addresses {
-	const window = 64 << 20 // of a large area
-	if s.pages == nil {
-		return []addresses{{a.from, a.to}}
-	}
-	if a.to-a.from > window {
-		a.to = a.from + window
-		s.memory.Scanned = "part"
-	}
-	entries := make([]byte, (a.to-a.from)/pageBytes*8)
-	n, err := s.pages.ReadAt(entries, int64(a.from/pageBytes*8))
-	if err != nil && n == 0 {
-		return []addresses{{a.from, a.to}}
-	}
-	var out []addresses
-	for i := 0; i+8 <= n; i += 8 {
-		if binary.LittleEndian.Uint64(entries[i:])&pagePresent == 0 {
-			continue
-		}
-		at := a.from + uint64(i)/8*pageBytes
-		if last := len(out) - 1; last >= 0 && out[last].to == at {
-			out[last].to += pageBytes
-		} else {
-			out = append(out, addresses{at, at + pageBytes})
-		}
-	}
-	return out
-}
-
 // again looks a second time at what was only found in data, after a pause, and
 // drops what is not there any more: what a copy, a backup or a scanner of files
 // had just read. What a miner holds stays.
@@ -227,7 +169,7 @@ func (r *memoryReader) again(ctx context.Context, p *Part) error {
 		i := slices.IndexFunc(p.Process, func(q fact.Process) bool { return q.Ref == d.ref })
 		m, id := p.Process[i].Memory, r.set.At(d.id).ID
 		m.Patterns = slices.DeleteFunc(m.Patterns, func(f fact.Pattern) bool { return f.ID == id })
-		if !slices.ContainsFunc(m.Patterns, notWeak) {
+		if !speaks(m.Patterns) {
 			m.Indicators = nil
 		}
 	}

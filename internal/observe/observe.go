@@ -33,6 +33,7 @@ type Scope struct {
 	Images []fact.Ref    // processes whose executable is to be read
 	Files  []fact.Path   // files to be described
 	Memory []fact.Ref    // processes whose memory is to be searched
+	Whole  []fact.Ref    // those of them of which all is to be searched, not the beginnings
 	Shapes []fact.Ref    // processes whose threads are to be watched
 	Wire   time.Duration // how long to listen for the Stratum protocol; 0: not
 	Yara   *yara.Rules   // rules for what is searched; nil: none

@@ -12,6 +12,7 @@ type Look struct {
 	Images []fact.Ref  // processes, those that used most CPU first
 	Files  []fact.Path // files that facts name
 	Memory []fact.Ref  // processes whose memory is worth searching, those that used most CPU first
+	Whole  []fact.Ref  // those of them of which all is worth searching
 	Shapes []fact.Ref  // processes whose threads are worth watching
 }
 
@@ -33,7 +34,7 @@ func WorthALook(x *Index) Look {
 		if p.Kernel || p.Exe == "" || p.PID == x.S.Host.Self {
 			continue
 		}
-		if p.CPULife >= busyPercent || p.CPUNow >= busyPercent || p.ExeDeleted || len(p.Hidden) > 0 || WorthReading(p.Exe) || x.unowned(p) {
+		if busy(p) || p.ExeDeleted || len(p.Hidden) > 0 || WorthReading(p.Exe) || x.unowned(p) {
 			ps = append(ps, p)
 		}
 		if p.ExeDeleted && p.Container == "" && !under(p.Exe, "/memfd:") {
@@ -50,13 +51,22 @@ func WorthALook(x *Index) Look {
 		if x.worthRemembering(p, seen) {
 			l.Memory = append(l.Memory, p.Ref)
 		}
-		if p.CPULife >= busyPercent || p.CPUNow >= busyPercent {
-			l.Shapes = append(l.Shapes, p.Ref)
+		if !busy(p) {
+			continue
+		}
+		l.Shapes = append(l.Shapes, p.Ref)
+		if misplaced(p.Exe) || misplaced(Script(p)) {
+			l.Whole = append(l.Whole, p.Ref)
 		}
 	}
 	l.Files = append(l.Files, keyCommands(x)...)
 	return l
 }
+
+func busy(p *fact.Process) bool { return p.CPULife >= busyPercent || p.CPUNow >= busyPercent }
+
+// misplaced: it lies where nobody installs programs, not even for oneself.
+func misplaced(p fact.Path) bool { return Uninstalled(p) && !OwnTools(p) }
 
 // worthRemembering reports whether the memory of a process that is worth a look
 // may hold what its image does not: it is busy, or its image is packed, was
@@ -64,12 +74,11 @@ func WorthALook(x *Index) Look {
 // one is enough, the busiest, where they are not busy or the program is the
 // system's: a pool of fifty workers is one program.
 func (x *Index) worthRemembering(p *fact.Process, seen map[running]bool) bool {
-	busy := p.CPULife >= busyPercent || p.CPUNow >= busyPercent
 	what := running{p.ExeID, Script(p)}
 	switch {
 	case len(p.Hidden) > 0:
 		return true
-	case !busy && !p.ExeDeleted && !Uninstalled(p.Exe) && !x.packed(p), seen[what] && (!busy || x.Shared(p)):
+	case !busy(p) && !p.ExeDeleted && !Uninstalled(p.Exe) && !x.packed(p), seen[what] && (!busy(p) || x.Shared(p)):
 		return false
 	}
 	seen[what] = p.ExeID != fact.FileID{}

@@ -32,7 +32,11 @@ func TestWorthRemembering(t *testing.T) {
 	add(41, "/var/tmp/y", 4, 0)
 	add(50, "/usr/bin/sleep", 5, 0)
 	want := []fact.Ref{"process:11", "process:30", "process:31", "process:20", "process:21", "process:40"}
-	if d := cmp.Diff(want, WorthALook(New(s)).Memory); d != "" {
+	l := WorthALook(New(s))
+	if d := cmp.Diff(want, l.Memory); d != "" {
 		t.Error(d)
+	}
+	if d := cmp.Diff([]fact.Ref{"process:30", "process:31", "process:21"}, l.Whole); d != "" {
+		t.Error("whole:", d)
 	}
 }
