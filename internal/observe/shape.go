@@ -70,8 +70,9 @@ func watched(in *fact.Snapshot, sc Scope) []fact.Process {
 type thread struct {
 	start     uint64
 	used      time.Duration
-	voluntary uint64 // context switches
-	cpus      int    // on how many it may run
+	waited    time.Duration // for a CPU; 0 where the kernel does not tell
+	voluntary uint64        // context switches
+	cpus      int           // on how many it may run
 	policy    int
 	nice      int
 }
@@ -112,8 +113,8 @@ func (l *threadLook) thread(at string) (t thread, ok bool) {
 	}
 	t = thread{start: st.Start, policy: proc.Policy(b), nice: st.Nice, used: time.Duration(st.UTime+st.STime) * tick}
 	if b, err := l.d.ReadFile(at+"schedstat", l.buf); err == nil {
-		if run, _ := proc.Schedstat(b); run > 0 {
-			t.used = time.Duration(run) // nanoseconds tell more than ticks
+		if run, wait := proc.Schedstat(b); run > 0 {
+			t.used, t.waited = time.Duration(run), time.Duration(wait) // nanoseconds tell more than ticks
 		}
 	}
 	if b, err := l.d.ReadFile(at+"status", l.buf); err == nil {
@@ -138,7 +139,7 @@ func shapeOf(before, after map[string]thread, took time.Duration) *fact.Shape {
 	}
 	s := &fact.Shape{SampleMS: int(took.Milliseconds()), Nice: -20}
 	least := most
-	var switches []float64
+	var switches, ready []float64
 	for tid, u := range used {
 		if 2*u < most {
 			continue
@@ -152,11 +153,17 @@ func shapeOf(before, after map[string]thread, took time.Duration) *fact.Shape {
 		s.Nice = max(s.Nice, t.nice)
 		s.Policy = policies(s.Policy, t.policy)
 		switches = append(switches, float64(sub(t.voluntary, before[tid].voluntary))/took.Seconds())
+		ready = append(ready, min(100, max(0, 100*(u+t.waited-before[tid].waited).Seconds()/took.Seconds())))
 	}
-	slices.Sort(switches)
-	s.Switches = switches[len(switches)/2]
+	s.Switches, s.Ready = median(switches), median(ready)
 	s.Even = s.Busy >= 2 && 10*most <= 11*least
 	return s
+}
+
+// median is the upper one of an even number; there is at least one.
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
 }
 
 // policies adds the policy of a thread to that of those before it.
