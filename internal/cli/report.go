@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,9 @@ import (
 	"demine/internal/respond"
 	"demine/internal/store"
 )
+
+// reportFormats are what --format takes; json is the look itself.
+var reportFormats = []string{report.PageText, report.PageMarkdown, report.PageHTML, "json"}
 
 type reportFlags struct {
 	format, from, out string
@@ -28,19 +32,25 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&f.redact, "redact", false, a.c.Say("help.flag.redact"))
 	cmd.Flags().StringVar(&f.from, "from", "", a.c.Say("help.flag.from"))
 	cmd.Flags().StringVarP(&f.out, "output", "o", "", a.c.Say("help.flag.output"))
-	a.complete(cmd, "format", "text", "markdown")
+	a.complete(cmd, "format", reportFormats...)
 	return cmd
 }
 
 func (a *app) report(ctx context.Context, f *reportFlags) error {
-	if f.format != "text" && f.format != "markdown" && f.format != "md" {
-		return misused("demine report --format markdown", "cli.bad-format", "value", f.format)
+	if f.format == "md" {
+		f.format = report.PageMarkdown
+	}
+	if !slices.Contains(reportFormats, f.format) {
+		return misused("demine report --format html", "cli.bad-format", "value", f.format)
+	}
+	if f.format == "json" && f.redact {
+		return misused("demine report --redact --format html", "cli.json-redact")
 	}
 	now, err := a.see(ctx, f.from, true)
 	if err != nil {
 		return err
 	}
-	page := report.Page{Markdown: f.format != "text", Redact: f.redact}
+	page := report.Page{Format: f.format, Redact: f.redact}
 	s, runs, err := a.storyOf(now, f.from)
 	if err != nil {
 		return err
@@ -56,6 +66,9 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 		}
 		defer file.Close()
 		out = file
+	}
+	if f.format == "json" {
+		return report.JSON(out, s)
 	}
 	return report.OnePage(out, s, runs, a.options(), page)
 }

@@ -10,16 +10,23 @@ import (
 	"demine/internal/respond"
 )
 
-// Page says how a one-page report is made.
+// Formats of a report.
+const (
+	PageText     = "text" // for a terminal or a mail
+	PageMarkdown = "markdown"
+	PageHTML     = "html" // with figures, and longer
+)
+
+// Page says how a report is made.
 type Page struct {
-	Markdown bool // else text for a terminal or a mail
-	Redact   bool // without names and addresses, but for the intruder's
+	Format string // one of the above; empty is text
+	Redact bool   // without names and addresses, but for the intruder's
 	// After is the newest look, if it is another one than that of the incident:
 	// what remains is told of it.
 	After *explain.Scan
 }
 
-// How much of each a page holds.
+// How much of each a page holds that is to be one page.
 const (
 	pageEvents     = 7
 	pageEvidence   = 5
@@ -34,7 +41,11 @@ const (
 // it can be clicked.
 func OnePage(w io.Writer, s *explain.Scan, runs []respond.Run, o Options, pg Page) error {
 	o.Color = false
+	if pg.Format == PageHTML {
+		o.ASCII = false // what the terminal can show does not matter
+	}
 	g := &page{printer: newPrinter(s, o), Page: pg}
+	g.sheet = g.newSheet()
 	g.c = g.c.At(time.Time{}.In(hostTime(s, s.Taken).Location())) // every time with its date
 	g.hide = newRedactor(s, runs, g.say("page.hidden.host"), g.say("page.hidden.address"), pg.Redact)
 	var in *explain.Incident
@@ -57,13 +68,22 @@ func OnePage(w io.Writer, s *explain.Scan, runs []respond.Run, o Options, pg Pag
 	}
 	g.section("page.h.rests")
 	g.rests()
-	return g.flush(w)
+	return g.sheet.end(w)
 }
 
 type page struct {
 	*printer
 	Page
-	hide *redactor
+	sheet sheet
+	hide  *redactor
+}
+
+// most is how many of something are told: on a page that may be longer, more.
+func (g *page) most(n int) int {
+	if g.Format == PageHTML {
+		return 20 * n
+	}
+	return n
 }
 
 // opening is the title, which host and look it is about, and the verdict.
@@ -73,16 +93,9 @@ func (g *page) opening() {
 	if len(g.s.Incidents) == 0 {
 		id = "page.title.none"
 	}
-	title := g.fit(g.say(id, "host", h.Name))
-	if g.Markdown {
-		g.b.WriteString("# " + title + "\n")
-	} else {
-		g.hang("", title, 0)
-	}
-	g.blank()
+	g.sheet.title(g.fit(g.say(id, "host", h.Name)))
 	g.para(g.say("page.about", "os", h.OS, "kernel", h.Kernel, "taken", g.s.Taken, "zone", g.zone(), "scan", g.s.ID))
-	g.blank()
-	g.para(g.say("verdict."+known(g.s.Verdict), "story", g.story()))
+	g.sheet.verdict(g.fit(g.say("verdict."+known(g.s.Verdict), "story", g.story())))
 	if n := len(g.s.Incidents); n > 1 {
 		g.para(g.say("verdict.more", "n", n-1))
 	}
@@ -97,17 +110,32 @@ func (g *page) happened(in *explain.Incident) {
 			past = append(past, e)
 		}
 	}
+	g.sheet.timeline(in.Timeline)
 	for i, e := range past {
-		if i == pageEvents {
+		if i == g.most(pageEvents) {
 			g.item(g.say("list.more", "n", len(past)-i))
 			break
 		}
-		g.item(g.say("fmt.time", "t", e.Time) + "  " + g.text(e.Message))
+		g.item(g.event(&e))
 	}
 	for i := range in.Implants {
 		im := &in.Implants[i]
 		g.item(g.say("page.planted", "kind", g.say("remains.kind."+implantLabel(im.Kind)), "what", g.planted(im)))
 	}
+}
+
+// event is a line of the timeline; where there is room, with what it is known
+// from.
+func (g *page) event(e *explain.Event) string {
+	line := g.say("fmt.time", "t", e.Time) + "  " + g.text(e.Message)
+	if g.Format != PageHTML {
+		return line
+	}
+	cite := g.sourceWord(e.Source)
+	if o := g.origin(e.Origin); o != "" && !strings.Contains(line, o) {
+		cite = join(g.sep(), cite, o)
+	}
+	return line + " [" + cite + "]"
 }
 
 // planted names an implant; what it uses now is said elsewhere.
@@ -119,7 +147,7 @@ func (g *page) impact(in *explain.Incident) {
 	g.section("page.h.impact")
 	hurt := suffering(in.Impact)
 	for i, m := range hurt {
-		if i == pageOpen {
+		if i == g.most(pageOpen) {
 			break
 		}
 		text := g.say("impact.waits", "name", m.Name, "pid", m.PID, "waits", m.Waits)
@@ -139,18 +167,35 @@ func (g *page) impact(in *explain.Incident) {
 	}
 }
 
-// entry tells the likeliest way in with its evidence.
+// entry tells the likeliest way in with its evidence; where there is room, every
+// other that was considered.
 func (g *page) entry(in *explain.Incident) {
 	if len(in.Causes) == 0 || in.Causes[0].ID == "unknown" {
 		g.section("head.cause-unknown")
 		g.para(g.say("cause.unknown"))
 		return
 	}
-	c := &in.Causes[0]
-	g.section("head.cause", "certainty", c.Certainty)
+	for i := range in.Causes {
+		c := &in.Causes[i]
+		switch {
+		case i == 0:
+			g.section("head.cause", "certainty", c.Certainty)
+		case g.Format == PageHTML:
+			g.section("head.cause-other", "certainty", c.Certainty)
+		default:
+			return
+		}
+		g.cause(c)
+		if i == 0 {
+			g.sheet.graph(&in.Graph)
+		}
+	}
+}
+
+func (g *page) cause(c *explain.Cause) {
 	g.para(g.text(c.Title))
 	for i := range c.For {
-		if i == pageEvidence {
+		if i == g.most(pageEvidence) {
 			g.item(g.say("list.more", "n", len(c.For)-i))
 			break
 		}
@@ -158,6 +203,11 @@ func (g *page) entry(in *explain.Incident) {
 	}
 	for i := range c.Against {
 		g.item(g.say("page.against", "what", g.cited(&c.Against[i])))
+	}
+	if g.Format == PageHTML {
+		for i := range c.Missing {
+			g.item(g.say("page.missing", "what", g.cited(&c.Missing[i])))
+		}
 	}
 }
 
@@ -169,7 +219,7 @@ func (g *page) done(runs []respond.Run) {
 		return
 	}
 	for i, r := range newest(runs) {
-		if i == pageRuns {
+		if i == g.most(pageRuns) {
 			g.item(g.say("page.done.more", "n", len(runs)-i))
 			return
 		}
@@ -182,7 +232,7 @@ func (g *page) run(r *respond.Run) {
 	g.para(g.say("page.run", "run", r.ID, "kind", r.Plan.Kind, "at", r.Began, "from", g.whence(&r.By),
 		"done", done, "undone", undone, "of", len(r.Plan.Steps)))
 	for i := range r.Plan.Steps {
-		if i == pageSteps {
+		if i == g.most(pageSteps) {
 			g.item(g.say("list.more", "n", len(r.Plan.Steps)-i))
 			return
 		}
@@ -228,7 +278,7 @@ func (g *page) things(head string, ts []thing) {
 		if i == 0 {
 			g.item(g.say(head, "n", len(ts)))
 		}
-		if i == pageOpen {
+		if i == g.most(pageOpen) {
 			return
 		}
 		g.item(g.thing(&t))
@@ -243,13 +293,13 @@ func (g *page) open(s *explain.Scan) {
 		if f.Class != judge.Posture {
 			continue
 		}
-		if n++; n <= pageOpen {
+		if n++; n <= g.most(pageOpen) {
 			g.item(g.text(f.Message))
 		}
 	}
 	switch {
-	case n > pageOpen:
-		g.item(g.say("list.more", "n", n-pageOpen))
+	case n > g.most(pageOpen):
+		g.item(g.say("list.more", "n", n-g.most(pageOpen)))
 	case n == 0:
 		g.item(g.say("page.open.none"))
 	}

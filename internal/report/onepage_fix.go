@@ -60,7 +60,7 @@ func (g *page) indicators() {
 	}
 	g.section("page.h.indicators")
 	for i, x := range all {
-		if i == pageIndicators {
+		if i == g.most(pageIndicators) {
 			g.item(g.say("list.more", "n", len(all)-i))
 			return
 		}

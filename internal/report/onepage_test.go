@@ -37,11 +37,11 @@ func pages(t *testing.T) map[string]func(io.Writer, Options) error {
 	after := later(t, removed)
 	return map[string]func(io.Writer, Options) error{
 		"mining":     one("mining", Page{}),
-		"done":       one("mining", Page{Markdown: true, After: after}, "done", "unconfirmed"),
+		"done":       one("mining", Page{Format: PageMarkdown, After: after}, "done", "unconfirmed"),
 		"redacted":   one("mining", Page{Redact: true, After: after}, "partly", "hostile"),
-		"disk":       one("disk", Page{Markdown: true}),
+		"disk":       one("disk", Page{Format: PageMarkdown}),
 		"suspicious": one("suspicious", Page{}),
-		"hostile":    one("hostile", Page{Markdown: true}, "hostile"),
+		"hostile":    one("hostile", Page{Format: PageMarkdown}, "hostile"),
 	}
 }
 
@@ -77,10 +77,10 @@ func TestRedacted(t *testing.T) {
 	s.Host.Name = "seckill-01.example.net"
 	s.Findings[0].Message = i18n.M("verdict.mining", "story", "SECKILL-01 10.1.2.3 from:fd00::1 10.1.2.3:6380, 203.0.113.9 0.0.0.0 seckill-012 2001:db8::5")
 	s.Findings[0].Class = "posture"
-	for _, markdown := range []bool{false, true} {
+	for _, format := range []string{PageText, PageMarkdown, PageHTML} {
 		var b bytes.Buffer
 		r := runs()["done"]
-		if err := OnePage(&b, s, []respond.Run{r}, Options{Catalogue: paged(t, i18n.English)}, Page{Redact: true, Markdown: markdown}); err != nil {
+		if err := OnePage(&b, s, []respond.Run{r}, Options{Catalogue: paged(t, i18n.English)}, Page{Redact: true, Format: format}); err != nil {
 			t.Fatal(err)
 		}
 		got := strings.Join(strings.Fields(b.String()), " ")
@@ -104,7 +104,7 @@ func TestMarkdownIsInert(t *testing.T) {
 	f := &s.Findings[len(s.Findings)-1]
 	f.Class, f.Message = "posture", i18n.M("verdict.mining", "story", "![x](https://203.0.113.9/p) <img src=x> `code` **bold** # head &lt; ftp://x")
 	var b bytes.Buffer
-	if err := OnePage(&b, s, nil, Options{Catalogue: paged(t, i18n.English)}, Page{Markdown: true}); err != nil {
+	if err := OnePage(&b, s, nil, Options{Catalogue: paged(t, i18n.English)}, Page{Format: PageMarkdown}); err != nil {
 		t.Fatal(err)
 	}
 	if want := `\!\[x\](hxxps://203.0.113.9/p) \<img src=x\> \` + "`code\\`" + ` \*\*bold\*\* \# head \&lt; ftp\[:\]//x`; !strings.Contains(b.String(), want) {
@@ -113,7 +113,7 @@ func TestMarkdownIsInert(t *testing.T) {
 }
 
 func TestEmptyPage(t *testing.T) {
-	for _, pg := range []Page{{}, {Markdown: true, Redact: true, After: &explain.Scan{}}} {
+	for _, pg := range []Page{{}, {Format: PageMarkdown, Redact: true, After: &explain.Scan{}}} {
 		var b bytes.Buffer
 		s := &explain.Scan{Incidents: make([]explain.Incident, 1)}
 		if err := OnePage(&b, s, make([]respond.Run, 1), Options{ASCII: true}, pg); err != nil {

@@ -11,43 +11,17 @@ import (
 )
 
 // section is a heading.
-func (g *page) section(id string, pairs ...any) {
-	g.blank()
-	head := g.fit(g.say(id, pairs...))
-	if g.Markdown {
-		g.b.WriteString("## " + head + "\n\n")
-		return
-	}
-	g.hang("", head, 0)
-}
+func (g *page) section(id string, pairs ...any) { g.sheet.section(g.fit(g.say(id, pairs...))) }
 
 // item is one of a list.
-func (g *page) item(s string) {
-	if s = g.fit(s); g.Markdown {
-		g.b.WriteString("- " + s + "\n")
-		return
-	}
-	g.hang("  - ", s, 0)
-}
+func (g *page) item(s string) { g.sheet.item(g.fit(s)) }
 
-func (g *page) para(s string) {
-	if s = g.fit(s); g.Markdown {
-		g.b.WriteString("\n" + s + "\n\n") // flush takes one of two empty lines away
-		return
-	}
-	g.hang("  ", s, 0)
-}
-
-// flush leaves no two empty lines.
-func (g *page) flush(w interface{ Write([]byte) (int, error) }) error {
-	_, err := w.Write([]byte(regexp.MustCompile(`\n{3,}`).ReplaceAllString(g.b.String(), "\n\n")))
-	return err
-}
+func (g *page) para(s string) { g.sheet.para(g.fit(s)) }
 
 // fit makes a text fit to be handed out.
 func (g *page) fit(s string) string {
 	s = unlinked(g.hide.text(s))
-	if g.Markdown {
+	if g.Format == PageMarkdown {
 		s = markdown.Replace(strings.TrimSpace(s))
 	}
 	return s
