@@ -28,6 +28,7 @@ type Snapshot struct {
 	Log       []LogEvent  `json:"log,omitempty"`
 	Container []Container `json:"container,omitempty"`
 	Flow      []Flow      `json:"flow,omitempty"`
+	Network   []Network   `json:"network,omitempty"`
 }
 
 // Kinds of fact, as they are named in Coverage.Sees and Observer.Sees.
@@ -45,6 +46,7 @@ const (
 	KindLog       = "log"
 	KindContainer = "container"
 	KindFlow      = "flow"
+	KindNetwork   = "network"
 )
 
 // HostInfo says which machine was looked at, and from where.

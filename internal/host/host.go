@@ -136,6 +136,10 @@ type Kernel interface {
 	Hear(ctx context.Context, pid int, pairs []Pair, tell func(Segment)) error
 	// Firewall reads the packet filter of demine's own network namespace.
 	Firewall(ctx context.Context) ([]fact.Ruleset, []fact.Gap)
+	// Network reads the interfaces, addresses and routes of the network namespace
+	// of the process with this pid (0: demine's own), and of another one also its
+	// packet filter.
+	Network(ctx context.Context, pid int) (fact.Network, []fact.Gap)
 	// Dial connects to an address of this very host.
 	Dial(ctx context.Context, network, addr string) (net.Conn, error)
 	// Addresses of the host's own interfaces.

@@ -9,6 +9,7 @@ var All = []*Observer{
 	load,
 	socket,
 	firewall,
+	network,
 	savedfirewall,
 	cron,
 	unit,

@@ -25,6 +25,7 @@ func clone(s *fact.Snapshot) *fact.Snapshot {
 	c.Log = slices.Clone(s.Log)
 	c.Container = slices.Clone(s.Container)
 	c.Flow = slices.Clone(s.Flow)
+	c.Network = slices.Clone(s.Network)
 	return &c
 }
 
@@ -49,6 +50,7 @@ func merge(s *fact.Snapshot, p Part) {
 }
 
 // put adds facts, in place of those with the same Ref.
+	s.Network = put(s.Network, p.Network, func(f *fact.Network) fact.Ref { return f.Ref })
 func put[F any](have, add []F, ref func(*F) fact.Ref) []F {
 	if len(add) == 0 {
 		return have

@@ -59,10 +59,11 @@ type Part struct {
 	Gaps      []fact.Gap
 	Absent    bool // the thing does not exist on this host
 }
+	Network   []fact.Network
 
 func (p *Part) count() int {
 	return len(p.Process) + len(p.Socket) + len(p.Autostart) + len(p.File) + len(p.Account) +
-		len(p.Key) + len(p.Firewall) + len(p.Service) + len(p.Log) + len(p.Container) + len(p.Flow)
+		len(p.Key) + len(p.Firewall) + len(p.Service) + len(p.Log) + len(p.Container) + len(p.Flow) + len(p.Network)
 }
 
 // gap records an error as something not seen. A missing file is no gap.

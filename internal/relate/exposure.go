@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sort"
+	"time"
 
 	"demine/internal/fact"
 )
@@ -36,17 +37,36 @@ type Exposure struct {
 	Peers    int            `json:"peers"`           // established connections from other hosts
 	NetNS    uint64         `json:"netns,omitempty"`
 	Lease    string         `json:"lease"`
+
+	Apart     bool      `json:"apart,omitempty"`     // in another network namespace than demine's
+	Container string    `json:"container,omitempty"` // name of the container that listens
+	Image     string    `json:"image,omitempty"`
+	Published []string  `json:"published,omitempty"` // addresses and ports of the host that lead to it: "0.0.0.0:6379"
+	By        string    `json:"by,omitempty"`        // text of the rule of address translation
+	Opened    []Opening `json:"opened,omitempty"`    // commands of shell histories that let somebody reach it
+}
+
+// Opening is a command of a shell history that opened a port, and when. Time is
+// zero where the history has none.
+type Opening struct {
+	Time   time.Time   `json:"time,omitzero"`
+	User   string      `json:"user,omitempty"`
+	Text   string      `json:"text"`
+	Origin fact.Origin `json:"origin"`
 }
 
 func (x *Index) exposures() []Exposure {
 	var out []Exposure
+	n := NetOf(x.S)
+	proxies := x.proxies()
 	for i := range x.S.Socket {
 		s := &x.S.Socket[i]
 		if !s.Listening() || s.Inode == 0 {
 			continue
 		}
-		out = append(out, x.exposure(s))
+		out = append(out, x.exposure(n, s, proxies))
 	}
+	out = slices.DeleteFunc(out, func(e Exposure) bool { return spokenFor(e.Process, proxies) })
 	sort.SliceStable(out, func(i, j int) bool { return openness(out[i].From) > openness(out[j].From) })
 	return out
 }
@@ -56,7 +76,7 @@ func openness(from string) int {
 	return slices.Index([]string{"nobody", "local", "cannot-tell", "some", "anywhere"}, from)
 }
 
-func (x *Index) exposure(s *fact.Socket) Exposure {
+func (x *Index) exposure(n *Net, s *fact.Socket, proxies []*proxy) Exposure {
 	proto := s.Proto[:3]
 	e := Exposure{
 		Ref:      fact.Ref("exposure:" + string(s.Ref)),
@@ -65,7 +85,8 @@ func (x *Index) exposure(s *fact.Socket) Exposure {
 	}
 	x.describeOwner(&e, s)
 	e.Peers = x.peers(s)
-	x.reachable(&e, s, proto)
+	x.reachable(&e, n, s, proxies)
+	e.Opened = x.opened(&e)
 	return e
 }
 
@@ -84,6 +105,9 @@ func (x *Index) describeOwner(e *Exposure, s *fact.Socket) {
 	if sv := x.ServiceOf(p); sv != nil {
 		e.Service, e.Auth = sv.Name, sv.Auth
 	}
+	if c := x.ContainerOf(p); c != nil {
+		e.Container, e.Image = c.Name, c.Image
+	}
 }
 
 // peers counts established connections from other hosts to a listener.
@@ -99,13 +123,16 @@ func (x *Index) peers(s *fact.Socket) int {
 	return n
 }
 
-func (x *Index) reachable(e *Exposure, s *fact.Socket, proto string) {
+func (x *Index) reachable(e *Exposure, n *Net, s *fact.Socket, proxies []*proxy) {
 	local := s.Local.Unmap()
 	if local.IsLoopback() {
 		e.From, e.Why = "local", "loopback"
 		return
 	}
-	if self := x.PID(x.S.Host.Self); self != nil && self.NetNS != 0 && s.NetNS != self.NetNS {
+	self := x.PID(x.S.Host.Self)
+	apart := self != nil && self.NetNS != 0 && s.NetNS != self.NetNS
+	e.Apart = apart
+	if apart && n.other(s.NetNS) == nil {
 		e.From, e.Why = "cannot-tell", "namespace"
 		return
 	}
@@ -113,9 +140,23 @@ func (x *Index) reachable(e *Exposure, s *fact.Socket, proto string) {
 		e.From, e.Why = "cannot-tell", "firewall-unseen"
 		return
 	}
+	d := Door{Proto: e.Proto, Addr: local, Port: s.Port, NetNS: s.NetNS}
+	if !apart {
+		d.NetNS, d.Also = 0, passesTo(e.Process, proxies)
+	}
 	var best Reach
 	try := func(v6 bool) string {
-		r := reach(x.S.Firewall, proto, local, s.Port, v6)
+		d.V6 = v6
+		r := Reach{From: "nobody"}
+		if !v6 || local.Is6() {
+			r = n.Reach(d)
+		}
+		if r.By != nil {
+			e.Published = append(e.Published, publicName(r, v6))
+		}
+		if apart {
+			r = n.throughProxies(e, d, r, proxies)
+		}
 		if best.From == "" || openness(r.From) > openness(best.From) {
 			best = r
 		}
@@ -124,17 +165,30 @@ func (x *Index) reachable(e *Exposure, s *fact.Socket, proto string) {
 	if local.Is4() || (local.IsUnspecified() && !s.V6Only) {
 		e.V4 = try(false)
 	}
-	if local.Is6() {
+	if local.Is6() || apart && n.proxied6(d, proxies) {
 		e.V6 = try(true)
 	}
-	e.From, e.Sources, e.Why, e.Chain = best.From, best.Sources, best.Why, best.Chain
-	if best.Because != nil {
-		e.Because, e.RuleN = best.Because.Text, best.Because.N
-		e.Saved = x.savedTwins(best.Because)
+	x.because(e, n, best)
+}
+
+// because says what a Reach rests on.
+func (x *Index) because(e *Exposure, n *Net, r Reach) {
+	e.From, e.Sources, e.Why, e.Chain = r.From, r.Sources, r.Why, r.Chain
+	if r.By != nil {
+		e.By = r.By.Text
 	}
-	for i := range x.S.Firewall {
-		if x.S.Firewall[i].Ref == best.Ruleset {
-			e.Backend = x.S.Firewall[i].Backend
+	if r.Because != nil {
+		e.Because, e.RuleN = r.Because.Text, r.Because.N
+		e.Saved = x.savedTwins(r.Because)
+	}
+	sets := n.Filter
+	if o := n.other(e.NetNS); o != nil {
+		sets = slices.Concat(sets, o.Firewall)
+	}
+	for i := range sets {
+		if sets[i].Ref == r.Ruleset {
+			e.Backend = sets[i].Backend
+			return
 		}
 	}
 }

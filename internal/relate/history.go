@@ -2,6 +2,7 @@ package relate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"demine/internal/fact"
@@ -45,3 +46,29 @@ func mentions(text, number string) bool {
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
+
+// opened are the commands that let somebody reach a listener, oldest first; of
+// a container also those that published the port.
+func (x *Index) opened(e *Exposure) (out []Opening) {
+	if e.From == "local" || e.From == "nobody" {
+		return nil
+	}
+	for i := range x.S.Log {
+		if l := &x.S.Log[i]; OpensPort(l, e.Port) || publishes(l, e) {
+			out = append(out, Opening{l.Time, l.User, l.Text, l.Origin})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Opening) int { return a.Time.Compare(b.Time) })
+	return out[:min(len(out), 8)]
+}
+
+// publishes reports whether a line of a history runs a container with a
+// published port of a listener.
+func publishes(l *fact.LogEvent, e *Exposure) bool {
+	if l.Kind != "history" || len(e.Published) == 0 || !strings.Contains(l.Text, " -p") && !strings.Contains(l.Text, "--publish") {
+		return false
+	}
+	return (strings.Contains(l.Text, "docker ") || strings.Contains(l.Text, "podman ")) && slices.ContainsFunc(e.Published, func(at string) bool {
+		return mentions(l.Text, at[strings.LastIndexByte(at, ':')+1:]+":"+fmt.Sprint(e.Port))
+	})
+}

@@ -4,12 +4,11 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"demine/internal/fact"
 )
 
-// Reach is who can reach a listener through the packet filter of its host.
+// Reach is who can reach a listener through the packet filters on the way.
 type Reach struct {
 	// From is "anywhere", "some" (only Sources), "nobody" or "cannot-tell".
 	From string
@@ -25,102 +24,31 @@ type Reach struct {
 	Chain   string
 	Ruleset fact.Ref
 	// Why is a code: rule, policy, no-rules, unknown-match, nat, interface,
-	// loopback, too-complex.
+	// loopback, too-complex, routed, routing, isolated, namespace.
 	Why string
+	// By is the rule that sends the packet to the listener instead of where it
+	// was for, and To the port that it was for; nil and 0: it came directly.
+	By *fact.Rule
+	To int
 }
 
-// ReachOf is reach for other packages, which prove it against a kernel.
+// ReachOf is who can open a connection (tcp) or send a first packet (udp) from
+// another host to a port of this one, as far as its rulesets decide: nothing is
+// known of its interfaces, so a rule that sends a packet elsewhere makes it
+// "cannot-tell".
 func ReachOf(rulesets []fact.Ruleset, proto string, local netip.Addr, port int, v6 bool) Reach {
-	return reach(rulesets, proto, local, port, v6)
+	n := Net{Filter: rulesets}
+	return n.Reach(Door{Proto: proto, Addr: local, Port: port, V6: v6})
 }
 
-// reach says who can open a connection (tcp) or send a first packet (udp) from
-// another host to a port, as far as the rules in force decide: it walks every
-// base chain of ingress, prerouting and input in the order of their priorities,
-// over all backends. accept ends its base chain only, drop is final. local is
-// the address that the listener has; an unspecified one is any of the host's,
-// and then a rule about a destination may or may not match. Persisted rulesets
-// do not count.
-//
-// Which interfaces lead outside is not known: those that rules name are tried
-// (lo and those of containers, bridges and tunnels are not outside), and one
-// that no rule names. A port that is only open on an interface of the inside is
-// "some" with Why "interface"; one that is shut on the named ones and open on
-// others is "cannot-tell" with the same Why.
-func reach(rulesets []fact.Ruleset, proto string, local netip.Addr, port int, v6 bool) Reach {
-	if local.Unmap().IsLoopback() {
-		return Reach{From: "nobody", Why: "loopback"}
-	}
-	p := packet{proto: proto, local: local.Unmap(), port: port, v6: v6}
-	bases, rules := p.bases(rulesets)
-	if rules == 0 && !slices.ContainsFunc(bases, func(b base) bool { return b.chain.Policy == "drop" }) {
-		return Reach{From: "anywhere", Why: "no-rules"}
-	}
-	p.effort = &effort{cells: cut(bases, v6)}
-	var out, in, other *Reach
-	for _, name := range interfaces(bases) {
-		r := p.over(bases, name)
-		switch {
-		case name == unnamed:
-			other = &r
-		case inner(name):
-			in = wider(in, &r)
-		default:
-			out = wider(out, &r)
-		}
-	}
-	return joined(out, in, other)
-}
-
-// joined makes one answer of those for the interfaces that rules name as
-// outer, as inner, and for one that they do not name.
-func joined(out, in, other *Reach) Reach {
-	switch {
-	case out != nil && rank(out.From) < rank(other.From):
-		r := *out
-		r.From, r.Why = "cannot-tell", "interface"
-		return r
-	case out != nil:
-		return *out
-	case in != nil && other.From == "nobody" && in.From != "nobody":
-		r := *in
-		r.From, r.Why = "some", "interface"
-		return r
-	}
-	return *other
-}
-
-var ranks = []string{"nobody", "some", "cannot-tell", "anywhere"}
-
-func rank(from string) int { return slices.Index(ranks, from) }
-
-func wider(a, b *Reach) *Reach {
-	if a == nil || rank(b.From) > rank(a.From) {
-		return b
-	}
-	return a
-}
-
-// over is the widest answer for one interface, over the source ports that the
-// sender may choose.
-func (p packet) over(bases []base, iface string) Reach {
-	var best *Reach
-	p.iface = iface
-	for _, s := range sourcePorts(bases) {
-		p.sport = s
-		r := p.walk(bases)
-		best = wider(best, &r)
-	}
-	return *best
-}
-
-// packet is the first packet of a connection.
+// packet is the first packet of a connection, where it is.
 type packet struct {
-	proto, iface string
-	local        netip.Addr
-	port, sport  int
-	v6           bool
-	effort       *effort
+	proto       string
+	local       netip.Addr // destination; unspecified: any of the host's
+	port, sport int
+	v6          bool
+	natted      bool // its destination is not what it was
+	was         int  // port that it was for then
 }
 
 // base is a base chain and the chains that it can jump to, with only the rules
@@ -130,35 +58,80 @@ type base struct {
 	backend string
 	chain   *fact.Chain
 	chains  map[string][]*fact.Rule
+	out     string        // interface by which the packet leaves; empty: it does not
+	inside  *fact.Network // the namespace of a container that the packet is in
+	iface   string        // of that namespace, by which it came in
+	here    bool          // the packet is for this very namespace
+	masked  bool          // the sender may be hidden by address translation
 }
 
-var hookOrder = []string{"ingress", "prerouting", "input"}
+// The ways through the hooks of linux/netfilter.h: to this namespace, and
+// through it.
+var (
+	hooksIn      = []string{"ingress", "prerouting", "input"}
+	hooksThrough = []string{"ingress", "prerouting", "forward", "postrouting"}
+)
 
-// bases are the base chains that the packet meets, in order, and how many of
-// their rules can match it.
-func (p packet) bases(rulesets []fact.Ruleset) (out []base, rules int) {
+// bases are the base chains that the packet meets in those hooks, in order. A
+// chain of type nat has the place of address translation, whatever its own
+// priority, which only orders it among its like (nf_nat_core.c); those behind
+// the routing do not matter.
+func (p packet) bases(rulesets []fact.Ruleset, hooks []string) (out []base) {
 	for i := range rulesets {
 		rs := &rulesets[i]
 		if rs.Persisted != "" || rs.Family != "inet" && (rs.Family == "ip6") != p.v6 {
 			continue
 		}
-		chains := map[string][]*fact.Rule{}
+		var chains map[string][]*fact.Rule
 		for j := range rs.Chains {
 			c := &rs.Chains[j]
-			chains[c.Name] = p.possible(c)
-			rules += len(chains[c.Name])
-		}
-		for j := range rs.Chains {
-			if c := &rs.Chains[j]; slices.Contains(hookOrder, c.Hook) && !(c.Type == "nat" && c.Hook == "input") {
-				out = append(out, base{rs.Ref, rs.Backend, c, chains})
+			if !slices.Contains(hooks, c.Hook) || c.Type == "nat" && c.Hook != "prerouting" {
+				continue
 			}
+			if chains == nil {
+				chains = p.chains(rs)
+			}
+			out = append(out, base{ref: rs.Ref, backend: rs.Backend, chain: c, chains: chains})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b base) int {
-		return cmp.Or(cmp.Compare(slices.Index(hookOrder, a.chain.Hook), slices.Index(hookOrder, b.chain.Hook)),
-			cmp.Compare(a.chain.Priority, b.chain.Priority))
+		return cmp.Or(cmp.Compare(slices.Index(hooks, a.chain.Hook), slices.Index(hooks, b.chain.Hook)),
+			cmp.Compare(a.place(), b.place()), cmp.Compare(a.chain.Priority, b.chain.Priority))
 	})
-	return out, rules
+	return out
+}
+
+func (p packet) chains(rs *fact.Ruleset) map[string][]*fact.Rule {
+	chains := map[string][]*fact.Rule{}
+	for j := range rs.Chains {
+		chains[rs.Chains[j].Name] = p.possible(&rs.Chains[j])
+	}
+	return chains
+}
+
+// dstnat is NF_IP_PRI_NAT_DST of linux/netfilter_ipv4.h.
+const dstnat = -100
+
+func (b *base) place() int {
+	if b.chain.Type == "nat" {
+		return dstnat
+	}
+	return b.chain.Priority
+}
+
+// filters reports whether any rule or policy of bases can matter.
+func filters(bases []base) bool {
+	return slices.ContainsFunc(bases, func(b base) bool {
+		if b.chain.Policy == "drop" {
+			return true
+		}
+		for _, c := range b.chains {
+			if len(c) > 0 {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // possible are the rules of a chain that can match the packet whatever its
@@ -187,23 +160,8 @@ func hasPort(in []fact.PortRange, port int) bool {
 	return slices.ContainsFunc(in, func(x fact.PortRange) bool { return x.Has(port) })
 }
 
-// unnamed is an interface that no rule names.
-const unnamed = "\x00"
-
 // maxTries is how many interfaces, and how many source ports, are tried.
 const maxTries = 8
-
-// interfaces are those that rules name, and unnamed.
-func interfaces(bases []base) []string {
-	out := []string{unnamed}
-	eachRule(bases, func(r *fact.Rule) {
-		name := strings.Replace(r.In, "+", "0", 1)
-		if name != "" && name != "lo" && len(out) < maxTries && !slices.Contains(out, name) {
-			out = append(out, name)
-		}
-	})
-	return out
-}
 
 // sourcePorts are one of the range that hosts choose from, and those that
 // rules name.
@@ -229,16 +187,4 @@ func eachRule(bases []base, f func(*fact.Rule)) {
 			}
 		}
 	}
-}
-
-// inner reports whether an interface, by its name, leads to containers, virtual
-// machines or a tunnel and not to a network of the host.
-func inner(name string) bool {
-	for _, p := range []string{"docker", "br-", "veth", "virbr", "vnet", "cni", "flannel", "cali", "cilium", "lxc", "lxd", "podman",
-		"kube", "nodelocaldns", "tunl", "weave", "antrea", "tailscale", "wg", "tun", "tap", "zt", "dummy", "ifb"} {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
-	}
-	return false
 }

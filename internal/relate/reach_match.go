@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"demine/internal/fact"
+	"demine/internal/format/xtables"
 )
 
 // match says whether a rule matches the packet, but for its sender: yes is false
@@ -19,7 +20,8 @@ func (w *walk) match(r *fact.Rule) (sure, yes bool) {
 	if state == no || dst == no || words == no {
 		return false, false
 	}
-	return state == sureYes && dst == sureYes && words == sureYes, true
+	masked := w.base.masked && len(r.Src) > 0
+	return state == sureYes && dst == sureYes && words == sureYes && !masked, true
 }
 
 // truth has three values.
@@ -42,13 +44,17 @@ func (w *walk) ports(r *fact.Rule) bool {
 	return len(r.SPort) == 0 || hasPort(r.SPort, w.sport)
 }
 
-// device checks the interfaces. A packet to the host itself has none to leave
-// by.
+// device checks the interfaces: in postrouting iptables does not know the one
+// that the packet came by, nor before the routing the one that it leaves by.
 func (w *walk) device(r *fact.Rule) bool {
-	if r.Out != "" && !r.NotOut {
+	if r.Out != "" && (w.base.out == "" && !r.NotOut || w.base.out != "" && sameDevice(r.Out, w.base.out) == r.NotOut) {
 		return false
 	}
-	return r.In == "" || sameDevice(r.In, w.iface) != r.NotIn
+	iface := w.iface
+	if w.base.inside != nil {
+		iface = w.base.iface
+	}
+	return r.In == "" || sameDevice(r.In, iface) != r.NotIn
 }
 
 func sameDevice(pattern, name string) bool {
@@ -61,6 +67,9 @@ func sameDevice(pattern, name string) bool {
 func (w *walk) stateOf(r *fact.Rule) truth {
 	if len(r.CTState) == 0 {
 		return sureYes
+	}
+	if w.natted && w.base.inside == nil && slices.Contains(r.CTState, "dnat") {
+		return truthOf(!r.NotState)
 	}
 	tracked := w.tracked()
 	if w.state != "unsure" && tracked != "unsure" {
@@ -145,14 +154,36 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 	switch {
 	case name == "tcp" && len(f) == 3 && f[0] == "--tcp-flags":
 		return truthOf(synMatches(f[1], f[2]) != not)
+	case name == "conntrack" && len(f) == 2 && f[0] == "--ctorigdstport" && w.state == "new" && w.tracked() == "new":
+		if p, ok := xtables.Ports(f[1], ":"); ok {
+			return truthOf(p.Has(w.asked()) != not)
+		}
+	case name == "conntrack" && len(f) == 2 && f[0] == "--ctdir" && w.state == "new" && w.tracked() == "new":
+		return truthOf(f[1] == "ORIGINAL")
 	case name == "addrtype" && len(f) == 2 && f[0] == "--dst-type":
-		return truthOf(slices.Contains(strings.Split(f[1], ","), "LOCAL") != not)
+		return truthOf(slices.Contains(strings.Split(f[1], ","), w.addrType()) != not)
 	case name == "pkttype" && len(f) == 2:
 		return truthOf((f[1] == "unicast" || f[1] == "host") != not)
 	case name == "rpfilter": // the sender's way back is through the same interface
 		return truthOf(!slices.Contains(f, "--invert"))
 	}
 	return w.rate(word, r)
+}
+
+// asked is the port that the packet was for when it came to the namespace.
+func (w *walk) asked() int {
+	if w.natted && w.base.inside == nil {
+		return w.was
+	}
+	return w.port
+}
+
+// addrType is the kind of address that the packet is for, where it is.
+func (w *walk) addrType() string {
+	if w.base.here {
+		return "LOCAL"
+	}
+	return "UNICAST"
 }
 
 // synMatches reports whether a packet with only SYN set meets --tcp-flags.

@@ -104,7 +104,7 @@ func TestReach(t *testing.T) {
 		{"a chain that is not there", filter("DROP", "-A INPUT -j nowhere"), 22, false, "cannot-tell unknown-match :1"},
 		{"queue", filter("ACCEPT", "-A INPUT -j NFQUEUE"), 22, false, "cannot-tell unknown-match :1"},
 	} {
-		r := reach(live(c.text, c.v6), "tcp", netip.IPv6Unspecified(), c.port, c.v6)
+		r := ReachOf(live(c.text, c.v6), "tcp", netip.IPv6Unspecified(), c.port, c.v6)
 		if got := said(r); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
@@ -128,10 +128,10 @@ func said(r Reach) string {
 
 func TestReachPersistedAndLoopback(t *testing.T) {
 	saved := iptablessave.Parse([]byte(filter("DROP")), "ip", "/etc/iptables/rules.v4")
-	if r := reach(saved, "tcp", netip.IPv6Unspecified(), 22, false); r.From != "anywhere" {
+	if r := ReachOf(saved, "tcp", netip.IPv6Unspecified(), 22, false); r.From != "anywhere" {
 		t.Errorf("a saved rule counts: %+v", r)
 	}
-	if r := reach(nil, "tcp", netip.MustParseAddr("127.0.0.1"), 22, false); r.From != "nobody" || r.Why != "loopback" {
+	if r := ReachOf(nil, "tcp", netip.MustParseAddr("127.0.0.1"), 22, false); r.From != "nobody" || r.Why != "loopback" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -188,10 +188,10 @@ func TestWalk(t *testing.T) {
 	g := rand.New(rand.NewPCG(3, 4))
 	for range 3000 {
 		rs := randomRulesets(g)
-		p := packet{proto: "tcp", port: 80, sport: 40000, iface: unnamed, effort: &effort{}}
-		bases, _ := p.bases(rs)
-		p.effort.cells = cut(bases, false)
-		r := p.walk(bases)
+		p := packet{proto: "tcp", local: netip.IPv4Unspecified(), port: 80, sport: 40000}
+		bases := p.bases(rs, hooksIn)
+		n, d := &Net{Filter: rs}, Door{Proto: "tcp", Addr: p.local, Port: p.port}
+		r := n.over(d, p, bases, arrival{here: true}, unnamed, []int{p.sport}, &effort{cells: cut(bases, false)})
 		for _, s := range []string{"10.0.0.1", "10.0.0.2", "10.0.1.1", "8.8.8.8"} {
 			a := netip.MustParseAddr(s)
 			accept, drop := naive(p, bases, a)
@@ -247,7 +247,7 @@ func randomRulesets(g *rand.Rand) []fact.Ruleset {
 
 // naive gives the possible ends of one sender.
 func naive(p packet, bases []base, src netip.Addr) (accept, drop bool) {
-	w := &walk{packet: p, state: "new"}
+	w := &walk{packet: p, iface: unnamed, state: "new"}
 	var chain func(b *base, name string) []string
 	chain = func(b *base, name string) []string {
 		live, ends := true, map[string]bool{}
@@ -292,6 +292,7 @@ func naive(p packet, bases []base, src netip.Addr) (accept, drop bool) {
 		return out
 	}
 	for i := range bases {
+		w.base = &bases[i]
 		next := false
 		for _, e := range chain(&bases[i], bases[i].chain.Name) {
 			if e == "return" {

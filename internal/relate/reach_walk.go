@@ -8,19 +8,34 @@ import (
 
 // A walk keeps, for all senders at once, which of them may have come how far.
 // A rule that may or may not match sends the same sender both ways; at the end
-// everybody who was accepted and never dropped can reach the port, and everybody
-// who was both is uncertain.
+// everybody who arrived and was never dropped can reach the door, and everybody
+// who was both is uncertain. To be sent elsewhere is to be dropped, for this
+// door.
 type walk struct {
 	packet
+	net      *Net
+	door     Door
+	iface    string // by which the packet came to the host
+	effort   *effort
 	state    string // new, untracked, or unsure: both are possible
 	base     *base
 	levels   []level
+	moves    []move
 	accepted crowd // by the base chain that is walked
-	dropped  crowd // by any
+	arrived  crowd // at the door
+	dropped  crowd // by any, or sent elsewhere
+	came     crowd // at the door, sent by a rule
 	accept   events
 	drop     events
 	nat      events
 	doubt    events
+	murky    bool // address translation that is not understood
+}
+
+// move is a crowd that a rule sends elsewhere.
+type move struct {
+	rule *fact.Rule
+	set  crowd
 }
 
 // level are the crowds of one depth of jumps, used again and again.
@@ -50,18 +65,66 @@ const (
 
 func (e *effort) tooMuch() bool { return e.steps > maxSteps }
 
-func (p packet) walk(bases []base) Reach {
-	c := p.effort.cells
-	w := &walk{packet: p, state: "new", accepted: c.crowd(), dropped: c.crowd()}
-	here := c.everybody()
-	for i := range bases {
-		w.base = &bases[i]
+// travel sends a crowd with a packet through base chains to where it goes.
+func (w *walk) travel(p packet, stages []base, to arrival, here crowd) {
+	state := w.state
+	for i := range stages {
+		if i > 0 && stages[i].inside != stages[i-1].inside { // the tracking of another namespace
+			w.state = "new"
+		}
+		w.packet, w.base = p, &stages[i]
+		if w.base.chain.Type == "nat" && w.state == "untracked" {
+			continue
+		}
 		clear(w.accepted)
-		rest := w.chain(bases[i].chain.Name, here, here.whole(), 0)
+		w.moves = nil
+		rest := w.chain(w.base.chain.Name, here, here.whole(), 0)
 		w.policy(rest)
 		copy(here, w.accepted)
+		for _, m := range w.moves {
+			w.move(p, &stages[i], m)
+		}
 	}
-	return w.answer(here)
+	w.arrive(p, to, here)
+	w.state = state
+}
+
+// move goes on with those whom a rule sends elsewhere.
+func (w *walk) move(p packet, at *base, m move) {
+	next, ok := w.net.changed(p, at, m.rule, w.iface)
+	if !ok || w.state == "unsure" { // everything may happen to them
+		w.murky = true
+		w.arrived.join(m.set, m.set.whole())
+		w.dropped.join(m.set, m.set.whole())
+		return
+	}
+	stages, to := w.net.stages(next, at)
+	w.travel(next, stages, to, m.set)
+}
+
+// arrive notes who is where the packet goes.
+func (w *walk) arrive(p packet, to arrival, here crowd) {
+	if w.at(p, to) {
+		w.arrived.join(here, here.whole())
+		if p.natted {
+			w.came.join(here, here.whole())
+		}
+		return
+	}
+	w.dropped.join(here, here.whole())
+}
+
+// at reports whether a packet that goes there comes to the door.
+func (w *walk) at(p packet, to arrival) bool {
+	d := &w.door
+	if !to.lost && d.Also.IsValid() && d.Also == netip.AddrPortFrom(p.local, uint16(p.port)) {
+		return true
+	}
+	if to.lost || p.port != d.Port || !d.Addr.IsUnspecified() && d.Addr != p.local {
+		return false
+	}
+	in := w.net.other(d.NetNS)
+	return to.here && in == nil || to.net != nil && to.net == in
 }
 
 func (w *walk) policy(rest crowd) {
@@ -118,7 +181,11 @@ func (w *walk) chain(name string, senders crowd, in extent, depth int) crowd {
 		if !yes {
 			continue
 		}
-		part := w.effort.cells.pick(set, here, in, r)
+		asked := r
+		if w.base.masked && len(r.Src) > 0 { // of the sender that it sees nothing is known
+			asked = &fact.Rule{}
+		}
+		part := w.effort.cells.pick(set, here, in, asked)
 		w.effort.steps += max(0, part.hi-part.lo)
 		if set.empty(part) {
 			continue
@@ -147,7 +214,7 @@ func (w *walk) apply(r *fact.Rule, chain string, l level, in extent, depth int) 
 		w.jump(r, chain, l, in, depth)
 	case "dnat", "redirect":
 		w.note(&w.nat, l.set, in, r, chain)
-		w.accepting(l.set, in, r, chain)
+		w.send(r, l.set, in)
 	case "other":
 		if w.base.chain.Type == "nat" { // SNAT, MASQUERADE: it ends the chain
 			w.accepting(l.set, in, r, chain)
@@ -158,6 +225,19 @@ func (w *walk) apply(r *fact.Rule, chain string, l level, in extent, depth int) 
 		w.untrack(r)
 		l.here.join(l.set, in)
 	}
+}
+
+// send notes who goes elsewhere by a rule. tproxy goes on in the chain.
+func (w *walk) send(r *fact.Rule, set crowd, in extent) {
+	for i := range w.moves {
+		if w.moves[i].rule == r {
+			w.moves[i].set.join(set, in)
+			return
+		}
+	}
+	x := w.effort.cells.crowd()
+	x.join(set, in)
+	w.moves = append(w.moves, move{r, x})
 }
 
 func (w *walk) accepting(set crowd, in extent, r *fact.Rule, chain string) {
@@ -203,31 +283,40 @@ func (w *walk) untrack(r *fact.Rule) {
 	}
 }
 
-// answer sums up. here are those whom the last base chain accepted.
-func (w *walk) answer(here crowd) Reach {
-	c, all := w.effort.cells, here.whole()
+// answer sums up.
+func (w *walk) answer() Reach {
+	c, all := w.effort.cells, w.arrived.whole()
 	sure, maybe, except := c.crowd(), c.crowd(), c.everybody()
-	sure.join(here, all)
+	sure.join(w.arrived, all)
 	sure.leave(w.dropped, all)
-	maybe.join(here, all)
+	maybe.join(w.arrived, all)
 	maybe.leave(sure, all)
 	except.leave(sure, all)
 	safe := c.sources(sure)
+	var r Reach
 	switch {
 	case w.effort.tooMuch():
 		return Reach{From: "cannot-tell", Why: "too-complex"}
-	case !here.empty(all) && w.nat.rule.chain != "":
-		return w.nat.best().reach("cannot-tell", "nat", nil)
 	case safe.anywhere(w.v6):
-		r := w.accept.best().reach("anywhere", "", nil)
+		r = w.accept.best().reach("anywhere", "", nil)
 		r.Except = c.sources(except).prefixes()
-		return r
+	case !maybe.empty(all) && w.murky:
+		r = w.nat.best().reach("cannot-tell", "nat", safe.prefixes())
 	case !maybe.empty(all):
-		return w.doubt.best().reach("cannot-tell", "unknown-match", safe.prefixes())
+		r = w.doubt.best().reach("cannot-tell", "unknown-match", safe.prefixes())
 	case len(safe) > 0:
-		return w.accept.best().reach("some", "", safe.prefixes())
+		r = w.accept.best().reach("some", "", safe.prefixes())
+	case w.drop.best().chain != "":
+		return w.drop.best().reach("nobody", "", nil)
+	case w.nat.best().chain != "":
+		return w.nat.best().reach("nobody", "nat", nil)
+	default:
+		return Reach{From: "nobody", Why: "routing"}
 	}
-	return w.drop.best().reach("nobody", "", nil)
+	if !w.came.empty(all) {
+		r.By = w.nat.best().rule
+	}
+	return r
 }
 
 func (e event) reach(from, why string, who []netip.Prefix) Reach {

@@ -54,18 +54,32 @@ func doorOpen(m *Making, e *relate.Exposure) bool {
 	case e.Auth != "none":
 		m.Leave("left.door.auth", "listener", e.Listener, "service", e.Service)
 		return false
-	case e.Why == "namespace":
-		m.Leave("left.door.namespace", "listener", e.Listener)
+	case len(e.Published) > 0 || e.Why == "nat" || strings.HasSuffix(string(e.Exe), "/docker-proxy"):
+		m.Leave("left.door.published", "listener", e.Listener, "command", publishedDrop(e))
 		return false
-	case e.Why == "nat" || strings.HasSuffix(string(e.Exe), "/docker-proxy"):
-		m.Leave("left.door.published", "listener", e.Listener, "command",
-			fmt.Sprintf("iptables -I DOCKER-USER -p %s -m conntrack --ctorigdstport %d -j DROP", e.Proto, e.Port))
+	case e.Apart:
+		m.Leave("left.door.namespace", "listener", e.Listener)
 		return false
 	case servesSSH(m.X, e.Port):
 		m.Leave("left.door.ssh", "port", e.Port)
 		return false
 	}
 	return true
+}
+
+// publishedDrop is a command that closes a published port, whatever the port of
+// its container is.
+func publishedDrop(e *relate.Exposure) string {
+	port, tool := e.Port, "iptables"
+	if len(e.Published) > 0 {
+		if at, err := netip.ParseAddrPort(e.Published[0]); err == nil {
+			port = int(at.Port())
+		}
+	}
+	if e.V4 == "nobody" && e.V6 != "" && e.V6 != "nobody" {
+		tool = "ip6tables"
+	}
+	return fmt.Sprintf("%s -I DOCKER-USER -p %s -m conntrack --ctorigdstport %d --ctdir ORIGINAL -j DROP", tool, e.Proto, port)
 }
 
 // sshNames are what a process that lets operators in calls itself.

@@ -38,7 +38,14 @@ func planShutDoors(m *Making) {
 }
 
 func planClosing(m *Making, e *relate.Exposure, because []string) {
-	if e.From == "local" || e.Why == "namespace" || e.Why == "firewall-unseen" {
+	if e.From == "local" || e.Why == "firewall-unseen" {
+		return
+	}
+	if len(e.Published) > 0 {
+		m.Leave("left.door.published", "listener", e.Listener, "command", publishedDrop(e))
+		return
+	}
+	if e.Apart {
 		return
 	}
 	if servesSSH(m.X, e.Port) {

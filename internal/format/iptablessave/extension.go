@@ -53,6 +53,11 @@ func (r *reader) extension(w string) {
 		r.addrRange(xtables.NarrowDst)
 	case "--src-type", "--dst-type":
 		r.addrType(w[2:5])
+	case "--ctorigdstport":
+		mark := map[bool]string{true: "! "}[r.not]
+		xtables.Doubt(&r.rule, "conntrack "+mark+w+" "+r.value())
+	case "--ctdir":
+		xtables.Doubt(&r.rule, "conntrack "+w+" "+strings.ToUpper(r.value()))
 	case "--to-destination":
 		r.rule.NatTo = xtables.NatTo(r.value())
 	case "--to-ports":

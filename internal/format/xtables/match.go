@@ -174,10 +174,10 @@ func readState(_ uint8, b []byte, r *fact.Rule) {
 }
 
 // The bits of match_flags and invert_flags, XT_CONNTRACK_*.
-const ctState, ctStateAlias = 1 << 0, 1 << 13
+const ctState, ctOrigDstPort, ctDirection, ctStateAlias = 1 << 0, 1 << 9, 1 << 12, 1 << 13
 
-// readConntrack reads struct xt_conntrack_mtinfo1 to 3. Only the state is
-// understood.
+// readConntrack reads struct xt_conntrack_mtinfo1 to 3: the state, and with
+// words the port that a packet was for at first and its direction.
 func readConntrack(rev uint8, b []byte, r *fact.Rule) {
 	at := 8*16 + 8 + 2 + 8 // eight addresses, expires, l4proto, four ports
 	flags, invert := order.Uint16(b[at:]), order.Uint16(b[at+2:])
@@ -198,7 +198,23 @@ func readConntrack(rev uint8, b []byte, r *fact.Rule) {
 			Doubt(r, "conntrack")
 		}
 	}
-	if flags&^(ctState|ctStateAlias) != 0 {
+	if flags&ctOrigDstPort != 0 {
+		p := portRange([]byte{b[140], b[141], b[140], b[141]})
+		if rev == 3 {
+			p.To = order.Uint16(b[156:])
+		} else {
+			p.From, p.To = be16(b[140:]), be16(b[140:])
+		}
+		w := bang(invert&ctOrigDstPort != 0) + "--ctorigdstport " + portText(p)
+		say(r, "%s", w)
+		Doubt(r, "conntrack "+w)
+	}
+	if flags&ctDirection != 0 {
+		w := "--ctdir " + map[bool]string{false: "ORIGINAL", true: "REPLY"}[invert&ctDirection != 0]
+		say(r, "%s", w)
+		Doubt(r, "conntrack "+w)
+	}
+	if flags&^(ctState|ctStateAlias|ctOrigDstPort|ctDirection) != 0 {
 		Doubt(r, "conntrack")
 	}
 }

@@ -1,0 +1,417 @@
+package relate
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"demine/internal/fact"
+)
+
+// Door is a listener, of one address family.
+type Door struct {
+	Proto string
+	Addr  netip.Addr // that it is bound to
+	Port  int
+	V6    bool
+	NetNS uint64         // 0, or the namespace of demine: the host's own
+	Also  netip.AddrPort // who gets there counts too: what a proxy passes on to
+}
+
+// way is what a packet that may get to a door is for when it comes in.
+type way struct {
+	to     netip.Addr // unspecified: any address of the host
+	port   int
+	inside *fact.Network // it comes into this namespace without passing the host's
+	in     string
+}
+
+// maxWays bounds what is tried for one door.
+const maxWays = 64
+
+// Reach says who can open a connection (tcp) or send a first packet (udp) from
+// another host to a door: it follows the packet through every base chain of
+// ingress, prerouting and input in the order of their priorities, over all
+// backends, and where a rule sends it elsewhere through the routing, forward and
+// postrouting into the namespace of a container and its chains. accept ends its
+// base chain only, drop is final. Persisted rulesets do not count.
+//
+// Where nothing is known of interfaces, those that rules name are tried (lo and
+// those of containers, bridges and tunnels are not outside), and one that no
+// rule names. A port that is only open on an interface of the inside is "some"
+// with Why "interface".
+func (n *Net) Reach(d Door) Reach {
+	d.Addr = d.Addr.Unmap()
+	if d.Addr.IsLoopback() {
+		return Reach{From: "nobody", Why: "loopback"}
+	}
+	ways, why := n.ways(d)
+	best := Reach{From: "nobody", Why: "isolated"}
+	if why != "" {
+		best = Reach{From: "cannot-tell", Why: why}
+	}
+	for i, w := range ways {
+		r := n.along(d, w)
+		if r.By != nil {
+			r.To = w.port
+		}
+		if i == 0 || rank(r.From) > rank(best.From) {
+			best = r
+		}
+	}
+	return best
+}
+
+// ways are those to a door, or why they are not known.
+func (n *Net) ways(d Door) (out []way, why string) {
+	in := n.other(d.NetNS)
+	if in == nil {
+		return slices.Concat(n.direct(d), n.sent(d, n.Own)), ""
+	}
+	if n.Own == nil || in.Unread || bypassed(n.Own) {
+		return nil, "namespace"
+	}
+	alone := true
+	for i := range in.Interfaces {
+		w := &in.Interfaces[i]
+		if w.Loop || !w.Up {
+			continue
+		}
+		alone = false
+		for _, a := range w.Addrs {
+			if a.Addr().Is6() != d.V6 || a.Addr().IsLinkLocalUnicast() || !d.Addr.IsUnspecified() && a.Addr() != d.Addr {
+				continue
+			}
+			switch {
+			case w.Kind == "macvlan" || w.Kind == "ipvlan":
+				out = append(out, way{to: a.Addr(), port: d.Port, inside: in, in: w.Name})
+			case n.route(packet{local: a.Addr(), v6: d.V6}).net == in:
+				out = append(out, way{to: a.Addr(), port: d.Port})
+			}
+		}
+	}
+	if len(out) == 0 && !alone && n.speaks(in, d) {
+		return nil, "namespace"
+	}
+	return slices.Concat(n.sent(d, in), out), ""
+}
+
+// speaks reports whether a namespace that no way was found to may have one: it
+// has an address of the family, and the host passes packets on.
+func (n *Net) speaks(in *fact.Network, d Door) bool {
+	if d.V6 && !n.Own.Forwards6 || !d.V6 && !n.Own.Forwards4 {
+		return slices.ContainsFunc(in.Interfaces, func(i fact.Interface) bool { return byIndex(n.Own, i.Peer) == nil && !i.Loop })
+	}
+	return slices.ContainsFunc(in.Interfaces, func(i fact.Interface) bool {
+		return !i.Loop && slices.ContainsFunc(i.Addrs, func(a netip.Prefix) bool {
+			return a.Addr().Is6() == d.V6 && !a.Addr().IsLinkLocalUnicast()
+		})
+	})
+}
+
+// bypassed: Cilium passes packets to containers in eBPF, beside the packet
+// filter.
+func bypassed(own *fact.Network) bool {
+	return slices.ContainsFunc(own.Interfaces, func(i fact.Interface) bool { return strings.HasPrefix(i.Name, "cilium") })
+}
+
+// direct are the packets for the door's own address and port: of all addresses
+// of the host one of those that no rule treats differently.
+func (n *Net) direct(d Door) []way {
+	if n.Own == nil || !d.Addr.IsUnspecified() {
+		return []way{{to: d.Addr, port: d.Port}}
+	}
+	var out []way
+	for _, a := range n.addresses(d) {
+		out = append(out, way{to: a, port: d.Port})
+	}
+	if len(out) == 0 {
+		return []way{{to: d.Addr, port: d.Port}}
+	}
+	return out
+}
+
+// addresses of the host that can be a destination from outside: one of those
+// that are in the same prefixes of rules.
+func (n *Net) addresses(d Door) (out []netip.Addr) {
+	var named []netip.Prefix
+	for i := range n.Filter {
+		for _, c := range n.Filter[i].Chains {
+			for j := range c.Rules {
+				named = append(named, c.Rules[j].Dst...)
+			}
+		}
+	}
+	named = slices.DeleteFunc(named, func(p netip.Prefix) bool { return !p.IsValid() || p.Addr().Is6() != d.V6 || p.Bits() == 0 })
+	seen := map[string]bool{}
+	for i := range n.Own.Interfaces {
+		for _, p := range n.Own.Interfaces[i].Addrs {
+			a := p.Addr()
+			if a.Is6() != d.V6 || a.IsLoopback() || a.IsLinkLocalUnicast() || len(out) >= maxWays {
+				continue
+			}
+			in := ""
+			for i, p := range named {
+				if p.Contains(a) {
+					in += fmt.Sprint(i, " ")
+				}
+			}
+			if !seen[in] {
+				seen[in] = true
+				out = append(out, a)
+			}
+		}
+	}
+	return out
+}
+
+// sent are the packets that rules of address translation may send to the door.
+func (n *Net) sent(d Door, in *fact.Network) (out []way) {
+	if in == nil {
+		return nil
+	}
+	for i := range n.Filter {
+		rs := &n.Filter[i]
+		if rs.Persisted != "" || rs.Family != "inet" && (rs.Family == "ip6") != d.V6 {
+			continue
+		}
+		for _, c := range rs.Chains {
+			for j := range c.Rules {
+				for _, w := range n.sentBy(&c.Rules[j], d, in) {
+					if !slices.Contains(out, w) && len(out) < maxWays {
+						out = append(out, w)
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (n *Net) sentBy(r *fact.Rule, d Door, in *fact.Network) (out []way) {
+	to := r.NatTo
+	port := publicPort(r, d.Port)
+	switch {
+	case r.Verdict != "dnat" && r.Verdict != "redirect", r.Proto != "" && (r.Proto == d.Proto) == r.NotProto, port == 0:
+		return nil
+	case r.Verdict == "redirect" && in != n.Own:
+		return nil
+	case to.Addr.IsValid() && (to.Addr.Is6() != d.V6 || owner(in, to.Addr) == nil), to.Port.From != 0 && !to.Port.Has(d.Port):
+		return nil
+	case !to.Addr.IsValid() && in != n.Own:
+		return nil
+	}
+	for _, a := range n.addresses(d) {
+		out = append(out, way{to: a, port: port})
+	}
+	for _, p := range r.Dst { // an address that is only routed to this host
+		if a := p.Addr(); p.IsSingleIP() && !r.NotDst && a.Is6() == d.V6 && !a.IsLoopback() && owner(n.Own, a) == nil {
+			out = append(out, way{to: a, port: port})
+		}
+	}
+	return out
+}
+
+// publicPort is one that a rule sends to the port of a door, or 0.
+func publicPort(r *fact.Rule, port int) int {
+	switch {
+	case len(r.DPort) == 0, hasPort(r.DPort, port) != r.NotDPort:
+		return port
+	case r.NotDPort || r.NatTo.Port.From == 0:
+		return 0
+	}
+	return int(r.DPort[0].From)
+}
+
+// along is who gets to a door on a way.
+func (n *Net) along(d Door, w way) Reach {
+	p := packet{proto: d.Proto, local: w.to, port: w.port, v6: d.V6}
+	first, end := n.stages(p, nil)
+	if w.inside != nil {
+		end = arrival{net: w.inside, in: w.in}
+		first = n.within(p, w.inside, w.in)
+	}
+	all := n.everything(p, first)
+	if !filters(all) && (end.here || end.net != nil) {
+		r := Reach{From: "anywhere", Why: "no-rules"}
+		if end.net != nil && w.inside == nil {
+			r = n.asRouted(r, w.to)
+		}
+		return r
+	}
+	e := &effort{cells: cut(all, d.V6)}
+	devices := n.devices(all, d.V6)
+	if w.inside != nil {
+		devices = []device{{name: w.in}}
+	}
+	rs := make([]Reach, len(devices))
+	for i := range devices {
+		rs[i] = n.over(d, p, first, end, devices[i].name, sourcePorts(all), e)
+	}
+	r := joined(devices, rs)
+	if end.net != nil && w.inside == nil && r.By == nil {
+		r = n.asRouted(r, w.to)
+	}
+	return r
+}
+
+// asRouted narrows an answer for a packet that is for a container's own address:
+// from the internet nobody can send one to a private address, but who shares a
+// network with the host can, through a route of his own.
+func (n *Net) asRouted(r Reach, to netip.Addr) Reach {
+	if r.From != "anywhere" || to.IsGlobalUnicast() && !to.IsPrivate() && !sharedSpace.Contains(to) {
+		return r
+	}
+	r.From, r.Why, r.Except = "some", "routed", nil
+	for i := range n.Own.Interfaces {
+		for _, a := range n.Own.Interfaces[i].Addrs {
+			if k := n.leads(&n.Own.Interfaces[i], to.Is6()); k != toOwn && a.Addr().Is6() == to.Is6() &&
+				!a.Addr().IsLoopback() && !a.Addr().IsLinkLocalUnicast() {
+				r.Sources = append(r.Sources, a.Masked())
+			}
+		}
+	}
+	return r
+}
+
+// sharedSpace is that of RFC 6598, which no packet of the internet has.
+var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
+
+// over is the widest answer for one interface, over the source ports that the
+// sender may choose.
+func (n *Net) over(d Door, p packet, first []base, end arrival, iface string, sports []int, e *effort) Reach {
+	var best Reach
+	for i, s := range sports {
+		p.sport = s
+		w := &walk{net: n, door: d, iface: iface, effort: e, state: "new",
+			accepted: e.cells.crowd(), arrived: e.cells.crowd(), dropped: e.cells.crowd(), came: e.cells.crowd()}
+		w.travel(p, first, end, e.cells.everybody())
+		if r := w.answer(); i == 0 || rank(r.From) > rank(best.From) {
+			best = r
+		}
+	}
+	return best
+}
+
+// stages are the base chains that a packet meets from the start, or behind the
+// one that changed where it goes, and where it comes to.
+func (n *Net) stages(p packet, after *base) ([]base, arrival) {
+	if after != nil && after.inside != nil {
+		return behind(n.within(p, after.inside, after.iface), after), arrival{net: after.inside, in: after.iface}
+	}
+	to := n.route(p)
+	hooks := hooksThrough
+	if to.here {
+		hooks = hooksIn
+	}
+	out := p.bases(n.Filter, hooks)
+	for i := range out {
+		out[i].here = to.here
+		if h := out[i].chain.Hook; h == "forward" || h == "postrouting" {
+			out[i].out = to.out
+		}
+	}
+	if out = behind(out, after); to.net != nil {
+		out = append(out, n.within(p, to.net, to.in)...)
+	}
+	return out, to
+}
+
+// within are the base chains of a container's namespace.
+func (n *Net) within(p packet, in *fact.Network, iface string) []base {
+	out := p.bases(in.Firewall, hooksIn)
+	masked := n.masks(p.v6)
+	for i := range out {
+		out[i].inside, out[i].iface, out[i].here, out[i].masked = in, iface, true, masked
+	}
+	return out
+}
+
+// masks reports whether a rule may hide the sender behind the host.
+func (n *Net) masks(v6 bool) bool {
+	return slices.ContainsFunc(n.Filter, func(rs fact.Ruleset) bool {
+		return rs.Persisted == "" && (rs.Family == "inet" || (rs.Family == "ip6") == v6) && slices.ContainsFunc(rs.Chains, func(c fact.Chain) bool {
+			return c.Hook == "postrouting" && c.Type == "nat" && len(c.Rules) > 0
+		})
+	})
+}
+
+// behind leaves out the base chains up to the one that changed the packet, and
+// other address translation, which is done once.
+func behind(in []base, after *base) []base {
+	if after == nil {
+		return in
+	}
+	i := slices.IndexFunc(in, func(b base) bool { return b.ref == after.ref && b.chain == after.chain })
+	return slices.DeleteFunc(slices.Clone(in[i+1:]), func(b base) bool {
+		return b.chain.Type == "nat" && b.inside == after.inside
+	})
+}
+
+// everything is what a packet may meet on all ways that rules may send it.
+func (n *Net) everything(p packet, first []base) []base {
+	out := slices.Clone(first)
+	for i := range first {
+		b := &first[i]
+		if b.chain.Type != "nat" || n.Own == nil {
+			continue
+		}
+		seen := []fact.NatTo{}
+		for _, c := range b.chains {
+			for _, r := range c {
+				if next, ok := n.changed(p, b, r, ""); ok && !slices.Contains(seen, r.NatTo) && len(seen) < maxWays {
+					seen = append(seen, r.NatTo)
+					more, _ := n.stages(next, b)
+					out = append(out, more...)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// changed is the packet after a rule of address translation; false when it
+// depends on more than the rule. A redirect sends it to the interface that it
+// came by: of several addresses to the first.
+func (n *Net) changed(p packet, b *base, r *fact.Rule, iface string) (packet, bool) {
+	to := r.NatTo
+	if r.Verdict != "dnat" && r.Verdict != "redirect" || to.Unclear || to.Addr != to.Last || to.Port.From != to.Port.To || n.Own == nil {
+		return p, false
+	}
+	p.natted, p.was = true, p.port
+	if to.Port.From != 0 {
+		p.port = int(to.Port.From)
+	}
+	in := n.Own
+	if b.inside != nil {
+		in, iface = b.inside, b.iface
+	}
+	switch {
+	case r.Verdict == "redirect":
+		a := first(in, iface, p.v6)
+		p.local = a
+		return p, a.IsValid() || iface == "" // which one matters only to those who walk
+	case to.Addr.IsValid():
+		if to.Addr.Is6() != p.v6 || to.Addr.IsLoopback() { // that needs route_localnet
+			return p, false
+		}
+		p.local = to.Addr
+	}
+	return p, true
+}
+
+// first is the address of an interface that a redirect takes.
+func first(n *fact.Network, iface string, v6 bool) netip.Addr {
+	for i := range n.Interfaces {
+		if n.Interfaces[i].Name != iface {
+			continue
+		}
+		for _, a := range n.Interfaces[i].Addrs {
+			if a.Addr().Is6() == v6 && !a.Addr().IsLinkLocalUnicast() {
+				return a.Addr()
+			}
+		}
+	}
+	return netip.Addr{}
+}
