@@ -172,17 +172,53 @@ func (s Service) Setting(name string) Setting {
 	return Setting{}
 }
 
-// LogEvent is one thing that a log or a history says happened.
+// LogEvent is one thing that a log or a history says happened. Its kinds:
+//
+//	ssh-accepted, ssh-failed  sshd; more than 50 failures of one address are one event with Count
+//	login, login-failed       wtmp, btmp (the latter folded by address as above)
+//	sudo, cron-run, cron-refused, history
+//	user-added, user-changed  useradd, usermod, passwd: User is whom it is about
+//	unit-started, clock-changed  systemd, from the journal
+//	web-exploit, java-lookup, deserialisation   a request or a line that carries an attack on a service;
+//	                          it tells that it was tried, not that it worked
+//	redis-config, redis-replica, redis-module, redis-attack, redis-saved, redis-command
+//	postgres-program, mysql-udf, mysql-file, docker-create, service-shell
+//	package-installed         Text is what
+//	audit-exec, audit-connect, audit-user   auditd
+//	log-wiped                 Method says how: empty, null-link, zeroed, removed
+//	log-gap                   Method says of what: rotation, sequence, time
 type LogEvent struct {
-	Kind   string    `json:"kind"` // ssh-accepted, ssh-failed, cron-run, cron-refused, history, login
-	Time   time.Time `json:"time,omitzero"`
-	User   string    `json:"user,omitempty"`
-	From   string    `json:"from,omitempty"` // address
-	Method string    `json:"method,omitempty"`
-	Key    string    `json:"key,omitempty"` // fingerprint
-	PID    int       `json:"pid,omitempty"`
-	Text   string    `json:"text,omitempty"`
-	Shell  *Shell    `json:"shell,omitempty"`
-	Origin Origin    `json:"origin"`
-	Count  int       `json:"count,omitempty"` // alike events folded into one
+	Kind     string    `json:"kind"`
+	Time     time.Time `json:"time,omitzero"`
+	Clock    Clock     `json:"clock,omitempty"` // how far Time can be trusted
+	Until    time.Time `json:"until,omitzero"`  // of the last of several, or of a gap's end
+	Service  string    `json:"service,omitempty"`
+	User     string    `json:"user,omitempty"`
+	From     string    `json:"from,omitempty"` // address
+	Method   string    `json:"method,omitempty"`
+	Marker   string    `json:"marker,omitempty"`   // the one of patterns/logs that was found
+	Strength string    `json:"strength,omitempty"` // of the marker: strong, weak
+	Status   int       `json:"status,omitempty"`   // that a web server answered
+	Key      string    `json:"key,omitempty"`      // fingerprint
+	PID      int       `json:"pid,omitempty"`
+	Text     string    `json:"text,omitempty"`
+	Shell    *Shell    `json:"shell,omitempty"`
+	Origin   Origin    `json:"origin"`
+	Offset   int64     `json:"offset,omitempty"` // byte in the file, where its head was skipped and the line is not known
+	Count    int       `json:"count,omitempty"`  // alike events folded into one
+	By       string    `json:"by,omitempty"`     // the observer that read it
 }
+
+// Clock says how far the time of a LogEvent can be trusted, beside what an
+// intruder wrote.
+type Clock string
+
+// Kinds of Clock.
+const (
+	ClockExact   Clock = "exact"   // the log says the instant
+	ClockZone    Clock = "zone"    // the log says no zone: that of the host now is taken
+	ClockYear    Clock = "year"    // neither zone nor year: the last year that is not in the future
+	ClockStepped Clock = "stepped" // the host's clock was set between then and the end of that boot
+	ClockNear    Clock = "near"    // the line has no time: that of a line before it, or of the file
+	ClockNone    Clock = "none"    // no time is known
+)

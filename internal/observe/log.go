@@ -2,31 +2,35 @@ package observe
 
 import (
 	"context"
-	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"demine/internal/fact"
 	"demine/internal/format/authlog"
+	"demine/internal/format/logscan"
 	"demine/internal/format/utmp"
 	"demine/internal/host"
 )
 
 var log = &Observer{
 	Name:  "log",
-	Doc:   "logins, what cron ran or refused, and sudo, from the ends of syslog's files and wtmp",
+	Doc:   "logins, what cron ran or refused, sudo, and accounts, from syslog's files, the journal, wtmp and btmp; and what is missing in them",
 	Sees:  []string{fact.KindLog},
 	Needs: []string{"host"},
 	Reads: []string{
 		"/var/log", "/var/log/auth.log*", "/var/log/secure*", "/var/log/cron*", "/var/log/syslog*", "/var/log/messages*",
-		"/var/log/wtmp*", "/var/log/journal", "/var/log/journal/*", "/run/log/journal", "/run/log/journal/*",
+		"/var/log/wtmp*", "/var/log/btmp*", "/var/log/journal", "/var/log/journal/**", "/run/log/journal", "/run/log/journal/**",
 	},
 	See: seeLog,
 }
 
+// What a look spends on syslog's files: little of the newest always, much of
+// all of them when there is an attack to be explained.
 const (
-	maxLog    = 8 << 20 // bytes of one file, its end
+	littleLog = 16 << 20
+	muchLog   = 256 << 20
+	maxUtmp   = 8 << 20 // bytes of wtmp or btmp, the end
 	maxEvents = 5000
 )
 
@@ -45,90 +49,73 @@ var logFiles = []logFile{
 	{base: "messages"}, // busybox syslogd; Red Hat's has neither cron nor sshd
 }
 
-func seeLog(ctx context.Context, v *View, _ *fact.Snapshot, _ Scope) (Part, error) {
+func seeLog(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
 	var p Part
 	names, err := v.Names("/var/log")
 	p.gap("/var/log", err)
-	now, loc := v.Host().Now(), Location(v)
-	var events []fact.LogEvent
-	text := false
-	for _, l := range logFiles {
-		if l.base == "syslog" && len(events) > 0 {
-			l.kinds = []string{authlog.Run, authlog.Refused} // the rest is in auth.log too
-		}
-		files := rotated(names, l.base)
-		text = text || len(files) > 0
-		if len(files) == 0 && packedLog(names, l.base) {
-			p.Gaps = append(p.Gaps, fact.Gap{Code: "compressed", What: "/var/log/" + l.base})
-		}
-		for _, f := range files {
-			if ctx.Err() != nil {
-				return p, ctx.Err()
-			}
-			events = append(events, p.logEvents(v, f, l.kinds, now, loc)...)
+	r := newLogReader(ctx, v, &p, sc, littleLog, muchLog)
+	events := r.syslogs(names, sc.Traces)
+	if len(events) == 0 || sc.Traces {
+		events = r.journals(events, sc.Traces)
+	}
+	for _, f := range rotations("/var/log", names, "wtmp") {
+		if f.age < 2 || sc.Traces {
+			events = append(events, p.logins(v, f.path)...)
 		}
 	}
-	for _, f := range rotated(names, "wtmp") {
-		events = append(events, p.logins(v, f)...)
+	if sc.Traces {
+		events = append(events, p.failedLogins(v, names)...)
 	}
-	if !text && hasJournal(v) {
-		p.Gaps = append(p.Gaps, fact.Gap{Code: "journal-not-read", What: "/var/log/journal"})
-	}
+	events = append(events, missing(v, names, in.Host, events)...)
 	p.Log = newest(events, maxEvents)
-	p.Absent = !text && len(p.Log) == 0
-	return p, nil
+	for i := range p.Log {
+		p.Log[i].By = v.o.Name
+	}
+	p.Absent = len(p.Log) == 0
+	return p, ctx.Err()
 }
 
-// rotated gives a log that is written now and the plain one before it: ".1",
-// or the newest with a date (logrotate's dateext).
-func rotated(names []string, base string) []fact.Path {
-	var out []fact.Path
-	last := ""
-	for _, n := range names {
-		switch suffix, _ := strings.CutPrefix(n, base); {
-		case n == base:
-			out = append(out, host.Join("/var/log", n))
-		case suffix == n || len(suffix) < 2:
-		case suffix == ".1", suffix[0] == '-' && strings.Trim(suffix[1:], "0123456789-") == "":
-			last = max(last, n)
+// syslogs reads the text files, the newest of all first.
+func (r *logReader) syslogs(names []string, all bool) []fact.LogEvent {
+	s, err := logscan.New(authlog.Anchors, false)
+	if err != nil {
+		panic(err) // the anchors are constants
+	}
+	loc, now := Location(r.v), r.v.Host().Now()
+	var events []fact.LogEvent
+	for age := 0; ; age++ {
+		found := false
+		for _, l := range logFiles {
+			fs := rotations("/var/log", names, l.base)
+			if age >= len(fs) || age > 1 && !all {
+				continue
+			}
+			found = true
+			if l.base == "syslog" && hasEvents(events, "/var/log/auth.log") {
+				l.kinds = []string{authlog.Run, authlog.Refused} // the rest is in auth.log too
+			}
+			c := &authlog.Collector{Loc: loc, Path: fs[age].path}
+			r.scan(fs[age].path, s, func(i host.Info) { c.Now = lastLine(i, age, now) }, func(line logscan.Line, n int, off int64) {
+				c.Add(line.Text, n, off)
+			})
+			events = append(events, dressed(c.Events(), l.kinds)...)
+		}
+		if !found {
+			return events
 		}
 	}
-	if last != "" {
-		out = append(out, host.Join("/var/log", last))
-	}
-	return out
 }
 
-func packedLog(names []string, base string) bool {
-	return slices.ContainsFunc(names, func(n string) bool {
-		rest, ok := strings.CutPrefix(n, base)
-		return ok && rest != "" && strings.ContainsAny(rest[:1], ".-") &&
-			slices.Contains([]string{".gz", ".xz", ".bz2", ".zst"}, path.Ext(n))
-	})
+func hasEvents(es []fact.LogEvent, base string) bool {
+	return slices.ContainsFunc(es, func(e fact.LogEvent) bool { return strings.HasPrefix(string(e.Origin.Path), base) })
 }
 
-func hasJournal(v *View) bool {
-	for _, dir := range []fact.Path{"/var/log/journal", "/run/log/journal"} {
-		if names, _ := v.Names(dir); len(names) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// logEvents reads the end of one log.
-func (p *Part) logEvents(v *View, f fact.Path, kinds []string, now time.Time, loc *time.Location) []fact.LogEvent {
-	b, cut, ok := p.tail(v, f, maxLog)
-	if !ok {
-		return nil
-	}
-	var out []fact.LogEvent
-	for _, e := range authlog.ParseAll(b, now, loc, f) {
+// dressed gives the events of these kinds (nil: all) as facts carry them.
+func dressed(es []fact.LogEvent, kinds []string) []fact.LogEvent {
+	out := es[:0]
+	for _, e := range es {
 		if kinds != nil && !slices.Contains(kinds, e.Kind) {
 			continue
-		}
-		if cut {
-			e.Origin.Line = 0 // how many lines come before is not known
 		}
 		if e.Kind == authlog.Run || e.Kind == authlog.Sudo {
 			s := shellOf(e.Text)
@@ -140,9 +127,9 @@ func (p *Part) logEvents(v *View, f fact.Path, kinds []string, now time.Time, lo
 	return out
 }
 
-// logins reads wtmp: who was logged in from where.
-func (p *Part) logins(v *View, f fact.Path) []fact.LogEvent {
-	b, off, err := v.ReadTail(f, maxLog/utmp.Size64/utmp.Size*utmp.Size64*utmp.Size) // whole records of either length
+// records reads the end of a file of utmp(5), whole records of either length.
+func (p *Part) records(v *View, f fact.Path) []utmp.Record {
+	b, off, err := v.ReadTail(f, maxUtmp/utmp.Size64/utmp.Size*utmp.Size64*utmp.Size)
 	if err != nil {
 		p.gap(f, err)
 		return nil
@@ -150,18 +137,60 @@ func (p *Part) logins(v *View, f fact.Path) []fact.LogEvent {
 	if off > 0 {
 		b = b[min(len(b), int(-off%utmp.Size+utmp.Size)%utmp.Size):]
 	}
+	return utmp.Parse(b)
+}
+
+// logins reads wtmp: who was logged in from where, and where records were
+// wiped.
+func (p *Part) logins(v *View, f fact.Path) []fact.LogEvent {
 	var out []fact.LogEvent
-	for _, r := range utmp.Parse(b) {
-		if r.Type != utmp.UserProcess {
+	var before time.Time
+	var wiped *fact.LogEvent
+	for _, r := range p.records(v, f) {
+		if r.Wiped() {
+			if wiped == nil {
+				wiped = &fact.LogEvent{Kind: "log-wiped", Method: "zeroed", Time: before, Clock: fact.ClockNear, Origin: fact.Origin{Path: f}}
+			}
+			wiped.Count++
 			continue
 		}
-		from := r.Host
-		if r.Addr.IsValid() {
-			from = r.Addr.String()
+		if wiped != nil {
+			wiped.Until = r.Time
+			out = append(out, *wiped)
+			wiped = nil
 		}
-		out = append(out, fact.LogEvent{
-			Kind: "login", Time: r.Time, User: r.User, From: from, PID: int(r.PID), Text: r.Line, Origin: fact.Origin{Path: f},
-		})
+		before = r.Time
+		if r.Type == utmp.UserProcess {
+			out = append(out, loginEvent("login", f, r))
+		}
+	}
+	if wiped != nil {
+		out = append(out, *wiped)
+	}
+	return out
+}
+
+func loginEvent(kind string, f fact.Path, r utmp.Record) fact.LogEvent {
+	from := r.Host
+	if r.Addr.IsValid() {
+		from = r.Addr.String()
+	}
+	return fact.LogEvent{
+		Kind: kind, Time: r.Time, Clock: fact.ClockExact, User: r.User, From: from, PID: int(r.PID), Text: r.Line, Origin: fact.Origin{Path: f},
+	}
+}
+
+// failedLogins reads btmp.
+func (p *Part) failedLogins(v *View, names []string) []fact.LogEvent {
+	var out []fact.LogEvent
+	for _, f := range rotations("/var/log", names, "btmp") {
+		c := &authlog.Collector{Path: f.path}
+		for _, r := range p.records(v, f.path) {
+			if r.Type == utmp.LoginProcess || r.Type == utmp.UserProcess {
+				c.AddEvent(loginEvent(authlog.LoginFailed, f.path, r))
+			}
+		}
+		out = append(out, c.Events()...)
 	}
 	return out
 }
@@ -174,7 +203,7 @@ func newest(es []fact.LogEvent, n int) []fact.LogEvent {
 	if over <= 0 {
 		return es
 	}
-	for _, kind := range []string{authlog.Failed, authlog.Run, ""} {
+	for _, kind := range []string{authlog.LoginFailed, authlog.Failed, authlog.Run, ""} {
 		es = slices.DeleteFunc(es, func(e fact.LogEvent) bool {
 			drop := over > 0 && (kind == "" || e.Kind == kind)
 			if drop {

@@ -1,8 +1,8 @@
-// Package authlog reads what sshd, cron and sudo write to syslog: the lines of
+// Package authlog reads what sshd, cron, sudo and shadow-utils write to syslog: the lines of
 // /var/log/auth.log, secure, cron and syslog. Heads are those of RFC 3164
 // (rsyslog's traditional format, busybox syslogd) and of rsyslog's
 // RFC 3339 format; messages are those of OpenSSH's auth.c and auth2-pubkey.c,
-// Debian cron, cronie, busybox crond and sudo's logging.c. Only the parts that
+// Debian cron, cronie, busybox crond, sudo's logging.c and shadow's useradd.c. Only the parts that
 // their writers put there are trusted: a user name of a failed login is the
 // other side's choice.
 package authlog
@@ -22,6 +22,10 @@ const (
 	Run      = "cron-run"
 	Refused  = "cron-refused"
 	Sudo     = "sudo"
+	Added    = "user-added"
+	Changed  = "user-changed"
+
+	LoginFailed = "login-failed" // of btmp; the Collector folds it like Failed
 )
 
 // Parse reads one line without its newline. A head without a year is taken to
@@ -51,6 +55,8 @@ func Message(program string, pid int, msg []byte) (fact.LogEvent, bool) {
 		e, ok = cron(msg)
 	case "sudo":
 		e, ok = sudo(msg)
+	case "useradd", "adduser", "userdel", "usermod", "passwd", "chpasswd":
+		e, ok = user(msg)
 	}
 	if !ok {
 		return fact.LogEvent{}, false

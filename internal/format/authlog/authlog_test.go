@@ -2,6 +2,7 @@ package authlog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,11 @@ func TestParse(t *testing.T) {
 			Kind: Refused, Time: at(18, 59, 1), User: "root", Text: "BAD FILE MODE (/etc/cron.d/x)", PID: 77},
 		"Nov 22 18:59:01 alpine cron.info crond[1]: USER root pid  12 cmd run-parts /etc/periodic/15min": {
 			Kind: Run, Time: at(18, 59, 1), User: "root", Text: "run-parts /etc/periodic/15min", PID: 12},
+		"Nov 22 18:59:01 web1 useradd[5]: new user: name=svc, UID=0, GID=0, home=/root, shell=/bin/bash, from=none": {
+			Kind: Added, Time: at(18, 59, 1), User: "svc", Text: "new user: name=svc, UID=0, GID=0, home=/root, shell=/bin/bash, from=none", PID: 5},
+		"Nov 22 18:59:01 web1 usermod[5]: add 'svc' to group 'sudo'": {Kind: Changed, Time: at(18, 59, 1), User: "svc", Text: "add 'svc' to group 'sudo'", PID: 5},
+		"Nov 22 18:59:01 web1 passwd[5]: pam_unix(passwd:chauthtok): password changed for root": {
+			Kind: Changed, Time: at(18, 59, 1), User: "root", Text: "pam_unix(passwd:chauthtok): password changed for root", PID: 5},
 		"Nov 22 18:59:01 web1 sudo:   deploy : TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/usr/bin/systemctl restart redis": {
 			Kind: Sudo, Time: at(18, 59, 1), User: "deploy", Method: "root", Text: "/usr/bin/systemctl restart redis"},
 	} {
@@ -73,20 +79,55 @@ func TestParseNothing(t *testing.T) {
 	}
 }
 
-func TestParseAllYears(t *testing.T) {
+// collect gives a Collector all lines, as a log with its head.
+func collect(b []byte, now time.Time, path fact.Path) []fact.LogEvent {
+	c := &Collector{Now: now, Loc: cst, Path: path}
+	n := 0
+	for line := range strings.Lines(string(b)) {
+		n++
+		c.Add([]byte(strings.TrimSuffix(line, "\n")), n, 0)
+	}
+	return c.Events()
+}
+
+func TestAnchors(t *testing.T) {
+	for _, line := range []string{
+		"Failed password for root from 198.51.100.7 port 4 ssh2", "Invalid user a from 198.51.100.7 port 4", "(root) CMD (x)",
+		"Accepted password for bob from 2001:db8::1 port 2 ssh2", "a : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/x",
+		"new user: name=svc, UID=0", "delete user 'svc'", "add 'svc' to group 'sudo'", "pam_unix(passwd:chauthtok): password changed for root",
+	} {
+		for _, program := range []string{"sshd", "cron", "sudo", "usermod"} {
+			line := "Nov 22 18:59:01 h " + program + "[1]: " + line
+			if _, ok := Parse([]byte(line), 2026, cst); ok && !anchored(line) {
+				t.Errorf("no anchor in %q", line)
+			}
+		}
+	}
+	for _, r := range refusals {
+		if !anchored("Nov 22 18:59:01 h cron[1]: (root) " + string(r)) {
+			t.Errorf("no anchor in %q", r)
+		}
+	}
+}
+
+func anchored(line string) bool {
+	return slices.ContainsFunc(Anchors, func(a string) bool { return strings.Contains(line, a) })
+}
+
+func TestYears(t *testing.T) {
 	log := "Dec 31 23:59:59 h CRON[1]: (root) CMD (old)\n\nJan  1 00:00:01 h CRON[2]: (root) CMD (new)\nJan  2 09:00:00 h CRON[3]: (root) CMD (ahead)\n"
-	got := ParseAll([]byte(log), time.Date(2027, 1, 1, 10, 0, 0, 0, cst), cst, "/var/log/syslog")
+	got := collect([]byte(log), time.Date(2027, 1, 1, 10, 0, 0, 0, cst), "/var/log/syslog")
 	want := []fact.LogEvent{
-		{Kind: Run, Time: time.Date(2026, 12, 31, 23, 59, 59, 0, cst), User: "root", Text: "old", PID: 1, Origin: fact.Origin{Path: "/var/log/syslog", Line: 1}},
-		{Kind: Run, Time: time.Date(2027, 1, 1, 0, 0, 1, 0, cst), User: "root", Text: "new", PID: 2, Origin: fact.Origin{Path: "/var/log/syslog", Line: 3}},
-		{Kind: Run, Time: time.Date(2027, 1, 2, 9, 0, 0, 0, cst), User: "root", Text: "ahead", PID: 3, Origin: fact.Origin{Path: "/var/log/syslog", Line: 4}},
+		{Kind: Run, Time: time.Date(2026, 12, 31, 23, 59, 59, 0, cst), User: "root", Text: "old", PID: 1, Clock: fact.ClockYear, Origin: fact.Origin{Path: "/var/log/syslog", Line: 1}},
+		{Kind: Run, Time: time.Date(2027, 1, 1, 0, 0, 1, 0, cst), User: "root", Text: "new", PID: 2, Clock: fact.ClockYear, Origin: fact.Origin{Path: "/var/log/syslog", Line: 3}},
+		{Kind: Run, Time: time.Date(2027, 1, 2, 9, 0, 0, 0, cst), User: "root", Text: "ahead", PID: 3, Clock: fact.ClockYear, Origin: fact.Origin{Path: "/var/log/syslog", Line: 4}},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 }
 
-func TestParseAllFolds(t *testing.T) {
+func TestFolds(t *testing.T) {
 	var b strings.Builder
 	for i := range 200 {
 		fmt.Fprintf(&b, "Nov 22 18:%02d:%02d h sshd[%d]: Failed password for u%d from 198.51.100.7 port 4 ssh2\n", i/60, i%60, i, i)
@@ -95,12 +136,12 @@ func TestParseAllFolds(t *testing.T) {
 		}
 	}
 	b.WriteString("Nov 22 19:00:00 h sshd[1]: Accepted password for root from 198.51.100.7 port 4 ssh2\n")
-	got := ParseAll([]byte(b.String()), at(20, 0, 0), cst, "/x")
+	got := collect([]byte(b.String()), at(20, 0, 0), "/x")
 	if len(got) != 1+foldAbove+1 {
 		t.Fatalf("%d events", len(got))
 	}
 	f := got[0]
-	if f.Count != 200 || f.User != "" || f.Origin.Line != 1 || f.Text != "until 2026-11-22T18:03:19+08:00" {
+	if f.Count != 200 || f.User != "" || f.Origin.Line != 1 || !f.Until.Equal(at(18, 3, 19)) {
 		t.Errorf("folded: %+v", f)
 	}
 	if got[len(got)-1].Kind != Accepted {
@@ -108,7 +149,7 @@ func TestParseAllFolds(t *testing.T) {
 	}
 }
 
-func FuzzParseAll(f *testing.F) {
+func FuzzCollector(f *testing.F) {
 	f.Add([]byte("Nov 22 18:59:01 h sshd[1]: Accepted publickey for root from 1.2.3.4 port 55 ssh2: ED25519 SHA256:x\n"))
 	f.Add([]byte("2026-11-22T18:59:01+08:00 h CRON[1]: (root) CMD (x)\nNov 22 18:59:01 h sudo: a : TTY=x ; USER=b ; COMMAND=c"))
 	f.Add([]byte("Nov 22 18:59:01 alpine cron.info crond[1]: USER root pid  12 cmd x"))
@@ -116,7 +157,7 @@ func FuzzParseAll(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		lines := strings.Count(string(b), "\n") + 1
 		last := 0
-		for _, e := range ParseAll(b, at(12, 0, 0), cst, "/x") {
+		for _, e := range collect(b, at(12, 0, 0), "/x") {
 			if e.Origin.Line <= last || e.Origin.Line > lines {
 				t.Fatalf("line %d after %d of %d", e.Origin.Line, last, lines)
 			}
@@ -128,12 +169,12 @@ func FuzzParseAll(f *testing.F) {
 	})
 }
 
-func BenchmarkParseAll(b *testing.B) {
+func BenchmarkCollector(b *testing.B) {
 	line := "Nov 22 18:59:01 h sshd[1]: Failed password for invalid user admin from 198.51.100.7 port 4 ssh2\n"
 	log := []byte(strings.Repeat(line, 10000))
 	b.SetBytes(int64(len(log)))
 	b.ReportAllocs()
 	for b.Loop() {
-		ParseAll(log, at(20, 0, 0), cst, "/x")
+		collect(log, at(20, 0, 0), "/x")
 	}
 }

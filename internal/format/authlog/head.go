@@ -17,11 +17,7 @@ type header struct {
 // head takes the time, then the first word that ends in a colon as the tag:
 // before it stand the host's name and, with busybox, "facility.level".
 func head(line []byte, year int, loc *time.Location) (header, bool) {
-	line = bytes.TrimRight(line, "\r")
-	if i := bytes.IndexByte(line, '>'); len(line) > 0 && line[0] == '<' && i > 0 && i < 5 {
-		line = line[i+1:] // a raw priority, RFC 3164
-	}
-	t, rest, ok := stamp(line, year, loc)
+	t, rest, ok := stamp(unprioritised(bytes.TrimRight(line, "\r")), year, loc)
 	if !ok {
 		return header{}, false
 	}
@@ -35,6 +31,14 @@ func head(line []byte, year int, loc *time.Location) (header, bool) {
 		rest = after
 	}
 	return header{}, false
+}
+
+// unprioritised drops a raw priority, RFC 3164.
+func unprioritised(line []byte) []byte {
+	if i := bytes.IndexByte(line, '>'); len(line) > 0 && line[0] == '<' && i > 0 && i < 5 {
+		return line[i+1:]
+	}
+	return line
 }
 
 // tag is "program" or "program[pid]".

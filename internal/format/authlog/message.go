@@ -135,3 +135,22 @@ func sudo(msg []byte) (fact.LogEvent, bool) {
 	}
 	return fact.LogEvent{Kind: Sudo, User: text(who), Method: text(as), Text: text(cmd)}, true
 }
+
+// user reads "new user: name=x, UID=0, …", "delete user 'x'", "change user 'x'
+// …", "add 'x' to group 'sudo'" and "password changed for x".
+func user(msg []byte) (fact.LogEvent, bool) {
+	if rest, ok := bytes.CutPrefix(msg, []byte("new user: name=")); ok {
+		name, _, _ := bytes.Cut(rest, []byte{','})
+		return fact.LogEvent{Kind: Added, User: text(name), Text: text(msg)}, len(name) > 0
+	}
+	for _, p := range []string{"delete user '", "change user '", "add '"} {
+		if rest, ok := bytes.CutPrefix(msg, []byte(p)); ok {
+			name, _, ok := bytes.Cut(rest, []byte{'\''})
+			return fact.LogEvent{Kind: Changed, User: text(name), Text: text(msg)}, ok
+		}
+	}
+	if _, name, ok := bytes.Cut(msg, []byte("password changed for ")); ok {
+		return fact.LogEvent{Kind: Changed, User: text(name), Text: text(msg)}, true
+	}
+	return fact.LogEvent{}, false
+}

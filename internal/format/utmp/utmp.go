@@ -39,6 +39,10 @@ type Record struct {
 	Addr                 netip.Addr // not valid when there is none
 }
 
+// Wiped reports whether nothing is left of a record: no program writes such a
+// one to wtmp.
+func (r Record) Wiped() bool { return r == Record{} }
+
 // Parse gives the records in file order. Which of the two lengths the file has
 // is told by its own length and by which of them makes sense of it. What is
 // left over at the end is ignored.
