@@ -38,9 +38,6 @@ type Scope struct {
 	Wire   time.Duration // how long to listen for the Stratum protocol; 0: not
 	Yara   *yara.Rules   // rules for what is searched; nil: none
 	Deep   *Deep         // folders to search
-
-	Traces  bool // an attack is to be explained: logs are read far back
-	NoProbe bool // no server is asked anything
 }
 
 // Part is what one observer adds. A fact whose Ref is in the Snapshot already
@@ -59,6 +56,7 @@ type Part struct {
 	Log       []fact.LogEvent
 	Container []fact.Container
 	Flow      []fact.Flow
+	Network   []fact.Network
 	Gaps      []fact.Gap
 	Absent    bool // the thing does not exist on this host
 }
