@@ -44,6 +44,9 @@ func merge(s *fact.Snapshot, p Part) {
 	s.Key = put(s.Key, p.Key, func(f *fact.Key) fact.Ref { return f.Ref })
 	s.Firewall = put(s.Firewall, p.Firewall, func(f *fact.Ruleset) fact.Ref { return f.Ref })
 	s.Service = put(s.Service, p.Service, func(f *fact.Service) fact.Ref { return f.Ref })
+	if len(p.Log) > 0 && p.Log[0].By != "" { // it read what it had read before, and more
+		s.Log = slices.DeleteFunc(s.Log, func(e fact.LogEvent) bool { return e.By == p.Log[0].By })
+	}
 	s.Log = append(s.Log, p.Log...)
 	s.Container = put(s.Container, p.Container, func(f *fact.Container) fact.Ref { return f.Ref })
 	s.Flow = put(s.Flow, p.Flow, func(f *fact.Flow) fact.Ref { return f.Ref })
@@ -51,7 +54,6 @@ func merge(s *fact.Snapshot, p Part) {
 }
 
 // put adds facts, in place of those with the same Ref.
-	s.Network = put(s.Network, p.Network, func(f *fact.Network) fact.Ref { return f.Ref })
 func put[F any](have, add []F, ref func(*F) fact.Ref) []F {
 	if len(add) == 0 {
 		return have

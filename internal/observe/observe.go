@@ -38,6 +38,9 @@ type Scope struct {
 	Wire   time.Duration // how long to listen for the Stratum protocol; 0: not
 	Yara   *yara.Rules   // rules for what is searched; nil: none
 	Deep   *Deep         // folders to search
+
+	Traces  bool // an attack is to be explained: logs are read far back
+	NoProbe bool // no server is asked anything
 }
 
 // Part is what one observer adds. A fact whose Ref is in the Snapshot already
@@ -60,7 +63,6 @@ type Part struct {
 	Gaps      []fact.Gap
 	Absent    bool // the thing does not exist on this host
 }
-	Network   []fact.Network
 
 func (p *Part) count() int {
 	return len(p.Process) + len(p.Socket) + len(p.Autostart) + len(p.File) + len(p.Account) +
