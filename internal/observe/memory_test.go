@@ -104,6 +104,23 @@ func TestMemoryOfImage(t *testing.T) {
 	}
 }
 
+// TestMemoryWeak: words that others say too speak of mining when there are
+// several, and then it is asked whom for; they must stay as others must.
+func TestMemoryWeak(t *testing.T) {
+	const wallet = "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A"
+	for words, indicators := range map[string]int{
+		`{"method":"login","job_id":"7"}`:                      0,
+		`{"method":"login","job_id":"7"}{"method":"submit"}`:   1,
+		`{"method":"login","job_id":"7"}{"method": "unknown"}`: 0,
+	} {
+		text := "-- /proc/9/maps --\n00500000-00540000 rw-p 00000000 00:00 0 [heap]\n-- kernel/mem/9 --\n500010 " +
+			strings.ReplaceAll(words, `"`, `\"`) + " " + wallet + " \n"
+		if m, c := remember(t, text, fact.Snapshot{}); m == nil || len(m.Indicators) != indicators || c.State != fact.Seen {
+			t.Errorf("%s: %+v %+v", words, m, c)
+		}
+	}
+}
+
 // TestMemoryNotThere: a process that ended is no gap, one that may not be read
 // is; a number that another process has taken over is not that process.
 func TestMemoryNotThere(t *testing.T) {
