@@ -48,9 +48,19 @@ type Process struct {
 	Sockets    []uint64  `json:"sockets,omitempty"`  // inodes of the sockets that it holds open
 	Hidden     []string  `json:"hidden,omitempty"`   // how it is kept from sight: mount (something is mounted over its folder), list (its folder is not listed)
 	KnownBy    []string  `json:"known_by,omitempty"` // of a hidden one, the views that know it: number, cgroup, thread, socket, parent …
+	GPU        *GPU      `json:"gpu,omitempty"`       // the graphics cards that it holds open
+	MSR        bool      `json:"msr,omitempty"`       // it holds registers of the CPU open: /dev/cpu/N/msr
+	GroupCPU   float64   `json:"group_cpu,omitempty"` // seconds that all used who are or were in its cgroup; 0: not known
 	Shape      *Shape    `json:"shape,omitempty"`
 	Memory     *Memory   `json:"memory,omitempty"`
 	Gaps       []string  `json:"gaps,omitempty"` // fields that could not be read
+}
+
+// GPU is how a process uses graphics cards.
+type GPU struct {
+	Devices []Path  `json:"devices"`           // that it holds open, each once
+	Driver  string  `json:"driver,omitempty"`  // amdgpu, i915, xe …; empty: none tells, as NVIDIA's own
+	Seconds float64 `json:"seconds,omitempty"` // of all engines that it used; 0 where the driver does not tell
 }
 
 // Load is what the machine as a whole is doing. Percents of CPUNow* are of all

@@ -24,7 +24,7 @@ func functions(x *relate.Index, t *tracker) map[string]any {
 		"service": f.service, "setting": f.setting, "transient": transient, "exposures": f.exposures, "business": f.business,
 		"used_before": f.usedBefore, "opens_port": relate.OpensPort,
 		"memory": memory, "packed": packed, "script": script, "outbound": f.outbound,
-		"container": f.container, "flows": f.flows,
+		"container": f.container, "flows": f.flows, "asleep": f.asleep,
 		"within": within, "base": base, "text": text,
 	}
 }
@@ -288,6 +288,9 @@ func (f asker) container(p *fact.Process) *fact.Container {
 // nobody listened speaks for nothing and against nothing: it leans on no
 // coverage.
 func (f asker) flows(p *fact.Process) []*fact.Flow { return f.x.Flows(p) }
+
+// asleep gives what a process used before that does nothing now.
+func (f asker) asleep(p *fact.Process) relate.Past { return f.x.Asleep(p) }
 
 // within: the two moments are at most this many seconds apart.
 func within(a, b time.Time, seconds int) bool {

@@ -7,6 +7,7 @@ var All = []*Observer{
 	process,
 	image,
 	load,
+	past,
 	socket,
 	firewall,
 	network,

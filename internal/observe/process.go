@@ -204,9 +204,15 @@ func (r *procReader) userSide(d host.Dir, p *fact.Process, buf []byte, out *Part
 		p.Gaps = append(p.Gaps, "sockets")
 		out.gap(pidPath(p.PID)+"/fd", err)
 	}
+	dev := devices{dir: d, p: p}
 	for _, fd := range fds {
-		if l, err := d.Readlink("fd/" + fd); err == nil && strings.HasPrefix(l, "socket:[") {
+		l, err := d.Readlink("fd/" + fd)
+		switch {
+		case err != nil:
+		case strings.HasPrefix(l, "socket:["):
 			p.Sockets = append(p.Sockets, bracketed(l))
+		case strings.HasPrefix(l, "/dev/"):
+			dev.open(fd, l, buf)
 		}
 	}
 }

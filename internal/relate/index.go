@@ -27,6 +27,7 @@ type Index struct {
 	key      map[fact.Ref]*fact.Key
 	service  map[fact.Ref]*fact.Service
 	coverage map[string]fact.Coverage // by observer
+	groups   map[fact.Path]*group
 
 	Schedules []Schedule
 	Exposures []Exposure
@@ -41,9 +42,10 @@ func New(s *fact.Snapshot) *Index {
 		owners: map[uint64][]*fact.Process{}, file: map[fact.Ref]*fact.File{},
 		path: map[fact.Path]*fact.File{}, auto: map[fact.Ref]*fact.Autostart{},
 		key: map[fact.Ref]*fact.Key{}, service: map[fact.Ref]*fact.Service{},
-		coverage: map[string]fact.Coverage{},
+		coverage: map[string]fact.Coverage{}, groups: map[fact.Path]*group{},
 	}
 	x.addProcesses()
+	x.addGroups()
 	x.addRest()
 	x.Schedules = x.schedules()
 	x.Exposures = x.exposures()

@@ -85,9 +85,9 @@ var startup = words(".profile .bash_profile .bash_login .bashrc .bash_aliases .k
 
 // tools are folders of version managers, languages, build servers, remote
 // editors and file systems' snapshots.
-var tools = words(".acme.sh .asdf .bin .bun .cabal .cargo .claude .composer .cursor-server .deno .docker .dotfiles .dotnet " +
+var tools = words(".acme.sh .asdf .bin .bun .cabal .cargo .claude .composer .conda .cursor-server .deno .docker .dotfiles .dotnet " +
 	".dropbox-dist .fnm .foundry .fzf .gem .ghcup .go .goenv .gradle .gvm .jabba .jdks .jenkins .jenv .juliaup .krew .linuxbrew " +
-	".m2 .minikube .mix .nix-profile .nodenv .npm .npm-global .npm-packages .nvm .oh-my-zsh .opam .phpbrew .phpenv .plenv .pnpm " +
+	".m2 .mamba .micromamba .minikube .mix .nix-profile .nodenv .npm .npm-global .npm-packages .nvm .oh-my-zsh .opam .phpbrew .phpenv .pixi .plenv .pnpm " +
 	".pnpm-store .pm2 .proto .pub-cache .pulumi .pyenv .rbenv .rustup .rvm .rye .scripts .sdkman .snapshot .snapshots .stack .tfenv " +
 	".tox .venv .env .virtualenv .virtualenvs .volta .vscode-server .vscode-server-insiders .windsurf-server .yarn .zfs")
 

@@ -34,7 +34,7 @@ func WorthALook(x *Index) Look {
 		if p.Kernel || p.Exe == "" || p.PID == x.S.Host.Self {
 			continue
 		}
-		if busy(p) || p.ExeDeleted || len(p.Hidden) > 0 || WorthReading(p.Exe) || x.unowned(p) {
+		if busy(p) || x.worksUnseen(p) || p.ExeDeleted || len(p.Hidden) > 0 || WorthReading(p.Exe) || x.unowned(p) {
 			ps = append(ps, p)
 		}
 		if p.ExeDeleted && p.Container == "" && !under(p.Exe, "/memfd:") {
@@ -78,7 +78,7 @@ func (x *Index) worthRemembering(p *fact.Process, seen map[running]bool) bool {
 	switch {
 	case len(p.Hidden) > 0:
 		return true
-	case !busy(p) && !p.ExeDeleted && !Uninstalled(p.Exe) && !x.packed(p), seen[what] && (!busy(p) || x.Shared(p)):
+	case !busy(p) && !x.worksUnseen(p) && !p.ExeDeleted && !Uninstalled(p.Exe) && !x.packed(p), seen[what] && (!busy(p) || x.Shared(p)):
 		return false
 	}
 	seen[what] = p.ExeID != fact.FileID{}
