@@ -33,6 +33,12 @@ type Hypothesis struct {
 	Fix     string            `yaml:"fix"`
 	Note    string            `yaml:"note"` // where the knowledge is from
 
+	// Shared is no way in by itself: others that are Like it take over its When,
+	// if they have none, and its evidence, which asks for what stands in With.
+	Shared bool                `yaml:"shared"`
+	Like   string              `yaml:"like"`
+	With   map[string][]string `yaml:"with"`
+
 	when *judge.Expr
 	args map[string]*judge.Expr
 }
@@ -49,11 +55,13 @@ type Speaks struct {
 	Cite   string            `yaml:"cite"` // expression on "it": an Origin
 	At     string            `yaml:"at"`   // expression on "it": a time
 
+	from           string // the hypothesis that has the sentence
 	each, cite, at *judge.Expr
 	args           map[string]*judge.Expr
 }
 
-// LoadCauses reads and compiles every cause.yaml below fsys.
+// LoadCauses reads and compiles every cause.yaml below fsys, those that are
+// Shared included.
 func LoadCauses(fsys fs.FS) ([]*Hypothesis, error) {
 	var out []*Hypothesis
 	var errs []error
@@ -73,6 +81,11 @@ func LoadCauses(fsys fs.FS) ([]*Hypothesis, error) {
 		out = append(out, h)
 		return nil
 	})
+	for _, h := range out {
+		if err := h.inherit(out); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", h.ID, err))
+		}
+	}
 	return out, errors.Join(append(errs, err)...)
 }
 
@@ -83,22 +96,45 @@ func parseCause(id string, b []byte) (*Hypothesis, error) {
 	if err := dec.Decode(h); err != nil {
 		return nil, err
 	}
-	vars := (&scene{}).vars()
+	vars := (&scene{}).vars(h)
 	var err error
-	if h.when, err = judge.Compile(h.When, nil, vars); err != nil {
-		return nil, err
+	if h.When != "" || h.Like == "" {
+		if h.when, err = judge.Compile(h.When, nil, vars); err != nil {
+			return nil, err
+		}
 	}
 	if h.args, err = compileArgs(h.Args, nil, vars); err != nil {
 		return nil, err
 	}
 	for _, list := range [][]Speaks{h.For, h.Against, h.Missing} {
 		for i := range list {
+			list[i].from = id
 			if err := list[i].compile(vars); err != nil {
 				return nil, fmt.Errorf("%s: %w", list[i].ID, err)
 			}
 		}
 	}
 	return h, nil
+}
+
+// inherit takes over what the one has that h is like: its own evidence comes
+// first.
+func (h *Hypothesis) inherit(all []*Hypothesis) error {
+	if h.Like == "" {
+		return nil
+	}
+	i := slices.IndexFunc(all, func(o *Hypothesis) bool { return o.ID == h.Like && o.Shared })
+	if i < 0 {
+		return fmt.Errorf("like: no shared cause %q", h.Like)
+	}
+	o := all[i]
+	if h.when == nil {
+		h.when = o.when
+	}
+	h.For = append(h.For, o.For...)
+	h.Against = append(h.Against, o.Against...)
+	h.Missing = append(h.Missing, o.Missing...)
+	return nil
 }
 
 func compileArgs(texts map[string]string, it any, vars map[string]any) (map[string]*judge.Expr, error) {
@@ -116,7 +152,7 @@ func compileArgs(texts map[string]string, it any, vars map[string]any) (map[stri
 // evidenceKinds are the kinds that evidence can be of, with a value of each.
 var evidenceKinds = map[string]any{
 	"": nil, fact.KindProcess: &fact.Process{}, fact.KindAutostart: &fact.Autostart{}, fact.KindKey: &fact.Key{},
-	fact.KindService: &fact.Service{}, fact.KindLog: &fact.LogEvent{}, "exposure": &relate.Exposure{},
+	fact.KindService: &fact.Service{}, fact.KindLog: &fact.LogEvent{}, fact.KindFile: &fact.File{}, "exposure": &relate.Exposure{},
 }
 
 func (s *Speaks) compile(vars map[string]any) (err error) {
@@ -146,55 +182,6 @@ func (s *Speaks) compile(vars map[string]any) (err error) {
 	return err
 }
 
-// vars is what a hypothesis can speak of beside the functions: the facts of
-// the incident, and the logs and listeners of the host.
-func (sc *scene) vars() map[string]any {
-	v := map[string]any{
-		"autostarts": sc.autostarts, "keys": sc.keys, "processes": sc.processes, "services": sc.services,
-		"doors": sc.doors, "findings": sc.findings, "logs": []*fact.LogEvent(nil), "begin": sc.begin(),
-		"all_exposures": []*relate.Exposure(nil),
-	}
-	if sc.x == nil {
-		return v
-	}
-	var logs []*fact.LogEvent
-	for i := range sc.x.S.Log {
-		logs = append(logs, &sc.x.S.Log[i])
-	}
-	var es []*relate.Exposure
-	for i := range sc.x.Exposures {
-		es = append(es, &sc.x.Exposures[i])
-	}
-	v["logs"], v["all_exposures"] = logs, es
-	return v
-}
-
-// begin is the earliest moment that an implant is known from.
-func (sc *scene) begin() time.Time {
-	var t time.Time
-	earlier := func(u time.Time) {
-		if !u.IsZero() && (t.IsZero() || u.Before(t)) {
-			t = u
-		}
-	}
-	for _, a := range sc.autostarts {
-		if a.RDB != nil {
-			earlier(a.RDB.Saved)
-		} else {
-			earlier(a.Modified)
-		}
-	}
-	for _, k := range sc.keys {
-		if k.RDB != nil {
-			earlier(k.RDB.Saved)
-		}
-	}
-	for _, p := range sc.processes {
-		earlier(p.Started)
-	}
-	return t
-}
-
 // The least score at which a cause is named, and from which it is likely and
 // confirmed: one artefact that only this way in leaves behind (0.95) confirms
 // it, an open door alone (0.3) does not make it likely.
@@ -206,8 +193,11 @@ const (
 
 func rankCauses(sc *scene, hs []*Hypothesis) []Cause {
 	var out []Cause
-	a := judge.Ask(sc.x, sc.vars())
 	for _, h := range hs {
+		if h.Shared {
+			continue
+		}
+		a := judge.Ask(sc.x, sc.vars(h))
 		ok, err := a.Value(h.when, nil)
 		if b, _ := ok.(bool); err != nil || !b {
 			continue
@@ -219,9 +209,26 @@ func rankCauses(sc *scene, hs []*Hypothesis) []Cause {
 	}
 	slices.SortStableFunc(out, func(a, b Cause) int { return -cmp.Compare(a.Score, b.Score) })
 	if len(out) == 0 {
-		out = append(out, Cause{ID: "unknown", Certainty: judge.Possible, Title: i18n.M("cause.unknown"), Fix: i18n.M("cause.unknown.fix")})
+		out = append(out, sc.unknown())
 	}
 	return out
+}
+
+// unknown is said where no way in stands, with the logs that were taken away:
+// they could have told.
+func (sc *scene) unknown() Cause {
+	c := Cause{ID: "unknown", Certainty: judge.Possible, Title: i18n.M("cause.unknown"), Fix: i18n.M("cause.unknown.fix")}
+	for i := range sc.x.S.Log {
+		e := &sc.x.S.Log[i]
+		if e.Kind != "log-wiped" && e.Kind != "log-gap" {
+			continue
+		}
+		c.Missing = append(c.Missing, Evidence{
+			ID: e.Kind, Origin: &e.Origin, Time: at(e.Time),
+			Message: i18n.M("cause.unknown."+e.Kind, "path", e.Origin.Path, "how", e.Method),
+		})
+	}
+	return c
 }
 
 func (h *Hypothesis) weigh(a *judge.Asker) Cause {
@@ -232,19 +239,19 @@ func (h *Hypothesis) weigh(a *judge.Asker) Cause {
 	}
 	doubt, trust := 1.0, 1.0
 	for i := range h.For {
-		if ev := h.For[i].evidence(a, h.ID+".for."); len(ev) > 0 {
+		if ev := h.For[i].evidence(a, ".for."); len(ev) > 0 {
 			doubt *= 1 - h.For[i].Weight
 			c.For = append(c.For, ev...)
 		}
 	}
 	for i := range h.Against {
-		if ev := h.Against[i].evidence(a, h.ID+".against."); len(ev) > 0 {
+		if ev := h.Against[i].evidence(a, ".against."); len(ev) > 0 {
 			trust *= 1 - h.Against[i].Weight
 			c.Against = append(c.Against, ev...)
 		}
 	}
 	for i := range h.Missing {
-		c.Missing = append(c.Missing, h.Missing[i].evidence(a, h.ID+".missing.")...)
+		c.Missing = append(c.Missing, h.Missing[i].evidence(a, ".missing.")...)
 	}
 	c.Score = math.Round(1000*(1-doubt)*trust) / 1000
 	c.Certainty = certaintyOf(c.Score)
@@ -262,7 +269,7 @@ func certaintyOf(score float64) string {
 }
 
 // evidence cites every fact that Each gives, a few at most.
-func (s *Speaks) evidence(a *judge.Asker, prefix string) []Evidence {
+func (s *Speaks) evidence(a *judge.Asker, part string) []Evidence {
 	const most = 5
 	v, err := a.Value(s.each, nil)
 	if err != nil {
@@ -272,7 +279,7 @@ func (s *Speaks) evidence(a *judge.Asker, prefix string) []Evidence {
 		if !b {
 			return nil
 		}
-		return []Evidence{s.one(a, prefix, nil)}
+		return []Evidence{s.one(a, part, nil)}
 	}
 	var out []Evidence
 	list := reflect.ValueOf(v)
@@ -280,15 +287,15 @@ func (s *Speaks) evidence(a *judge.Asker, prefix string) []Evidence {
 		return nil
 	}
 	for i := range min(most, list.Len()) {
-		out = append(out, s.one(a, prefix, list.Index(i).Interface()))
+		out = append(out, s.one(a, part, list.Index(i).Interface()))
 	}
 	return out
 }
 
-func (s *Speaks) one(a *judge.Asker, prefix string, it any) Evidence {
+func (s *Speaks) one(a *judge.Asker, part string, it any) Evidence {
 	e := Evidence{
 		ID: s.ID, Weight: s.Weight, About: refOf(it),
-		Message: i18n.Message{ID: "cause." + prefix + s.ID, Args: a.Args(s.args, it)},
+		Message: i18n.Message{ID: "cause." + s.from + part + s.ID, Args: a.Args(s.args, it)},
 	}
 	if s.cite != nil {
 		if v, err := a.Value(s.cite, it); err == nil {
@@ -316,6 +323,8 @@ func refOf(it any) fact.Ref {
 	case *fact.Key:
 		return f.Ref
 	case *fact.Service:
+		return f.Ref
+	case *fact.File:
 		return f.Ref
 	case *relate.Exposure:
 		return f.Ref

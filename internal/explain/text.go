@@ -22,7 +22,7 @@ type texts struct {
 func Texts(fsys fs.FS, hs []*Hypothesis, lang string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, h := range hs {
-		t := texts{Title: h.Title, Fix: h.Fix, For: titles(h.For), Against: titles(h.Against), Missing: titles(h.Missing)}
+		t := texts{Title: h.Title, Fix: h.Fix, For: h.titles(h.For), Against: h.titles(h.Against), Missing: h.titles(h.Missing)}
 		if lang != "en" {
 			b, err := fs.ReadFile(fsys, path.Join(h.ID, lang+".yaml"))
 			if err != nil {
@@ -34,7 +34,9 @@ func Texts(fsys fs.FS, hs []*Hypothesis, lang string) (map[string]string, error)
 			}
 		}
 		id := "cause." + h.ID
-		out[id], out[id+".fix"] = t.Title, t.Fix
+		if !h.Shared {
+			out[id], out[id+".fix"] = t.Title, t.Fix
+		}
 		for part, m := range map[string]map[string]string{"for": t.For, "against": t.Against, "missing": t.Missing} {
 			for k, v := range m {
 				out[id+"."+part+"."+k] = v
@@ -44,10 +46,13 @@ func Texts(fsys fs.FS, hs []*Hypothesis, lang string) (map[string]string, error)
 	return out, nil
 }
 
-func titles(list []Speaks) map[string]string {
+// titles are the sentences of its own.
+func (h *Hypothesis) titles(list []Speaks) map[string]string {
 	out := map[string]string{}
 	for _, s := range list {
-		out[s.ID] = s.Title
+		if s.from == h.ID {
+			out[s.ID] = s.Title
+		}
 	}
 	return out
 }

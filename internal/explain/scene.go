@@ -1,0 +1,128 @@
+package explain
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"demine/internal/fact"
+	"demine/internal/relate"
+)
+
+// vars is what a hypothesis can speak of beside the functions: the facts of
+// the incident, and the logs, services and listeners of the host.
+func (sc *scene) vars(h *Hypothesis) map[string]any {
+	v := map[string]any{
+		"autostarts": sc.autostarts, "keys": sc.keys, "processes": sc.processes, "services": sc.services,
+		"doors": sc.doors, "findings": sc.findings, "begin": sc.begin(), "implants": sc.all(), "files": sc.files(),
+		"logs": []*fact.LogEvent(nil), "near": []*fact.LogEvent(nil), "all_services": []*fact.Service(nil),
+		"all_exposures": []*relate.Exposure(nil), "with": h.With, "like": like,
+	}
+	if sc.x == nil {
+		return v
+	}
+	v["logs"], v["near"] = pointers(sc.x.S.Log), sc.near()
+	v["all_services"], v["all_exposures"] = pointers(sc.x.S.Service), pointers(sc.x.Exposures)
+	return v
+}
+
+func pointers[T any](list []T) []*T {
+	out := make([]*T, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}
+
+// like reports whether a name, or a path, is like one of the patterns of
+// path.Match. An empty name is like none.
+func like(name any, patterns []string) bool {
+	text := fmt.Sprint(name)
+	return text != "" && slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(p, text)
+		return ok
+	})
+}
+
+// around is how far from the first artefact a log still speaks of it: an intruder
+// who gets a shell fetches what runs within minutes.
+const around = 10 * time.Minute
+
+// near are the events of logs around the first artefact.
+func (sc *scene) near() (out []*fact.LogEvent) {
+	t := sc.begin()
+	if t.IsZero() {
+		return nil
+	}
+	for i := range sc.x.S.Log {
+		if e := &sc.x.S.Log[i]; !e.Time.IsZero() && e.Time.Sub(t).Abs() <= around {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// all are the processes of the implants with their families.
+func (sc *scene) all() (out []*fact.Process) {
+	if sc.x == nil {
+		return nil
+	}
+	members := sc.members()
+	for i := range sc.x.S.Process {
+		if p := &sc.x.S.Process[i]; members[p.Ref] {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// files are those that were put there: images of implants, and what planted
+// autostarts are in or run, but for what a package brought.
+func (sc *scene) files() (out []*fact.File) {
+	if sc.x == nil {
+		return nil
+	}
+	add := func(f *fact.File) {
+		if f != nil && f.Package == "" && !f.Missing && !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	for _, p := range sc.implantProcesses() {
+		add(sc.x.Image(p))
+		add(sc.x.FileAt(sc.x.Program(p)))
+	}
+	for _, a := range sc.autostarts {
+		add(sc.x.FileAt(a.Origin.Path))
+		for _, p := range a.Shell.Runs {
+			add(sc.x.FileAt(p))
+		}
+	}
+	return out
+}
+
+// begin is the earliest moment that an implant is known from.
+func (sc *scene) begin() time.Time {
+	var t time.Time
+	earlier := func(u time.Time) {
+		if !u.IsZero() && (t.IsZero() || u.Before(t)) {
+			t = u
+		}
+	}
+	for _, a := range sc.autostarts {
+		if a.RDB != nil {
+			earlier(a.RDB.Saved)
+		} else {
+			earlier(a.Modified)
+		}
+	}
+	for _, k := range sc.keys {
+		if k.RDB != nil {
+			earlier(k.RDB.Saved)
+		}
+	}
+	for _, p := range sc.processes {
+		earlier(p.Started)
+	}
+	return t
+}
