@@ -50,6 +50,7 @@ type Want struct {
 	Wire         time.Duration // how long to listen for the Stratum protocol; 0: not
 	Deep         []fact.Path   // folders and files to search whole
 	Yara         *YaraRules    // rules for what is searched; nil: none
+	NoProbe      bool          // ask no server on the host anything
 }
 
 // Event tells how far a look is. Kinds: started, wave (one of Total is done),
@@ -113,7 +114,7 @@ var waves = []struct {
 	{"busiest", named("image"), 3},
 	{"hidden", named("hidden"), 0},
 	{"host", func(o *observe.Observer) bool {
-		return !named("host", "account", "process", "hidden", "shape", "image", "file", "package", "memory", "wire")(o)
+		return !named("host", "account", "process", "hidden", "shape", "image", "file", "package", "memory", "wire", "servicelog", "audit")(o)
 	}, 0},
 	{"files", named("file", "package"), 0},
 	{"images", named("image"), math.MaxInt},
@@ -163,6 +164,7 @@ func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan
 		snap = a.deep(ctx, snap, w, ev)
 		ev(Event{Kind: "wave", Wave: "deep", Done: total, Total: total})
 	}
+	snap = a.traces(ctx, snap)
 	s, err := a.tell(ctx, snap)
 	if s != nil {
 		s.Took = took(begin)
@@ -183,7 +185,7 @@ func (a *Agent) wave(ctx context.Context, pick func(*observe.Observer) bool, sna
 		l := relate.WorthALook(relate.New(snap))
 		sc = observe.Scope{
 			Images: l.Images[:min(images, len(l.Images))], Files: l.Files,
-			Memory: l.Memory[:min(images, len(l.Memory))], Whole: l.Whole, Shapes: l.Shapes, Yara: w.Yara,
+			Memory: l.Memory[:min(images, len(l.Memory))], Whole: l.Whole, Shapes: l.Shapes, Yara: w.Yara, NoProbe: w.NoProbe,
 		}
 	}
 	return observe.Run(ctx, a.h, observers(pick), sc, snap)

@@ -181,11 +181,13 @@ func (s Service) Setting(name string) Setting {
 //	unit-started, clock-changed  systemd, from the journal
 //	web-exploit, java-lookup, deserialisation   a request or a line that carries an attack on a service;
 //	                          it tells that it was tried, not that it worked
-//	redis-config, redis-replica, redis-module, redis-attack, redis-saved, redis-command
-//	postgres-program, mysql-udf, mysql-file, docker-create, service-shell
+//	redis-replica, redis-module, redis-attack, redis-saved, redis-command (of an AOF file, without a time)
+//	postgres-program, mysql-udf, mysql-file
+//	service-shell             a shell that a service started did not find what it was to run
 //	package-installed         Text is what
-//	audit-exec, audit-connect, audit-user   auditd
-//	log-wiped                 Method says how: empty, null-link, zeroed, removed
+//	audit-exec, audit-connect, audit-user, audit-config   auditd
+//	log-wiped                 Method says how: empty, null-link, zeroed, removed,
+//	                          deleted (a process still writes it)
 //	log-gap                   Method says of what: rotation, sequence, time
 type LogEvent struct {
 	Kind     string    `json:"kind"`

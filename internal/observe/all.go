@@ -17,6 +17,8 @@ var All = []*Observer{
 	rc,
 	log,
 	history,
+	servicelog,
+	audit,
 	sshd,
 	key,
 	redis,

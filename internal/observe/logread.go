@@ -25,24 +25,17 @@ type logReader struct {
 	v    *View
 	p    *Part
 	left int64 // bytes of text
-	own  string
-	told bool // with traces, what is left out is said
+	each int64 // at most of one file; 0: all that is left
+	told bool  // with traces, what is left out is said
 	seen map[fact.FileID]bool
 }
 
 func newLogReader(ctx context.Context, v *View, p *Part, sc Scope, little, much int64) *logReader {
-	r := &logReader{ctx: ctx, v: v, p: p, left: little, own: v.o.Name, told: sc.Traces, seen: map[fact.FileID]bool{}}
+	r := &logReader{ctx: ctx, v: v, p: p, left: little, told: sc.Traces, seen: map[fact.FileID]bool{}}
 	if sc.Traces {
 		r.left = much
 	}
 	return r
-}
-
-// opened is a log that is being read.
-type opened struct {
-	io.Reader
-	host.Info
-	skipped int64 // bytes at its head that are not read: lines cannot be numbered
 }
 
 // scan gives the lines of one log with an anchor. Of a plain file that is
@@ -55,6 +48,10 @@ func (r *logReader) scan(at fact.Path, s *logscan.Scanner, start func(host.Info)
 		return
 	}
 	defer f.Close()
+	most := r.left
+	if r.each > 0 {
+		most = min(most, r.each)
+	}
 	if r.seen[info.ID] && info.ID != (fact.FileID{}) {
 		return
 	}
@@ -64,14 +61,14 @@ func (r *logReader) scan(at fact.Path, s *logscan.Scanner, start func(host.Info)
 		return
 	}
 	start(info)
-	skip := max(0, info.Size-r.left)
+	skip := max(0, info.Size-most)
 	plain, packed, err := unpack.Reader(io.NewSectionReader(f, 0, info.Size))
 	if err != nil {
 		r.p.gap(at, err)
 		return
 	}
 	defer plain.Close()
-	var in io.Reader = io.LimitReader(plain, r.left)
+	var in io.Reader = io.LimitReader(plain, most)
 	switch {
 	case packed:
 		skip = 0
@@ -91,7 +88,7 @@ func (r *logReader) scan(at fact.Path, s *logscan.Scanner, start func(host.Info)
 		return nil
 	})
 	r.left -= n
-	if packed && r.left <= 0 {
+	if packed && n >= most {
 		r.leave(at)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -101,9 +98,7 @@ func (r *logReader) scan(at fact.Path, s *logscan.Scanner, start func(host.Info)
 
 // end reads from the first whole line after skip.
 func (r *logReader) end(f host.File, skip, size int64) io.Reader {
-	b := bufio.NewReaderSize(io.NewSectionReader(f, skip, size-skip), 64<<10)
-	cut := &cutLine{b: b}
-	return cut
+	return &cutLine{b: bufio.NewReaderSize(io.NewSectionReader(f, skip, size-skip), 64<<10)}
 }
 
 // cutLine blanks the first line, of which the beginning is missing: offsets

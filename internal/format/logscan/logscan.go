@@ -17,15 +17,19 @@ import (
 // are told as one line each with the same number.
 const MaxLine = 64 << 10
 
-const bufferSize = 256 << 10
+const (
+	bufferSize = 256 << 10
+	maxBefore  = 8 << 10
+)
 
-// Line is one line that holds an anchor, without its newline. Text and Anchors
-// are valid until hit returns.
+// Line is one line that holds an anchor, without its newline. What
+// it points to is valid until hit returns.
 type Line struct {
 	Text    []byte
-	Number  int   // 1-based, in what was read
-	Offset  int64 // of its first byte
-	Anchors []int // numbers of those that were found in it
+	Number  int    // 1-based, in what was read
+	Offset  int64  // of its first byte
+	Anchors []int  // numbers of those that were found in it
+	Before  []byte // what stands before it, whole lines if short: a few KiB at most
 }
 
 // Scanner finds anchors. It is not safe for concurrent use.
@@ -100,7 +104,10 @@ func (p *pass) chunk(b []byte) (err error) {
 		line += bytes.Count(b[counted:from], newline)
 		counted = from
 		text := bytes.TrimSuffix(b[from:to], []byte{'\r'})
-		err = p.hit(Line{Text: text[:min(len(text), MaxLine)], Number: line, Offset: p.off + int64(from), Anchors: p.anchors})
+		err = p.hit(Line{
+			Text: text[:min(len(text), MaxLine)], Number: line, Offset: p.off + int64(from), Anchors: p.anchors,
+			Before: b[max(0, from-maxBefore):from],
+		})
 	}
 	p.set.Scan(b, func(id, at int) {
 		if at >= to {

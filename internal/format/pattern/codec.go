@@ -13,7 +13,7 @@ func Encode(ps []Pattern) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode patterns: %w", err)
 	}
-	stream(b)
+	Cloak(b)
 	return b, nil
 }
 
@@ -21,7 +21,7 @@ func Encode(ps []Pattern) ([]byte, error) {
 func Decode(b []byte) ([]Pattern, error) {
 	clear := make([]byte, len(b))
 	copy(clear, b)
-	stream(clear)
+	Cloak(clear)
 	var ps []Pattern
 	if err := json.Unmarshal(clear, &ps); err != nil {
 		return nil, fmt.Errorf("decode patterns: %w", err)
@@ -32,9 +32,9 @@ func Decode(b []byte) ([]Pattern, error) {
 	return ps, nil
 }
 
-// stream XORs b with the bytes of a xorshift generator (Marsaglia, "Xorshift
-// RNGs", 2003) with a fixed start.
-func stream(b []byte) {
+// Cloak XORs b with the bytes of a xorshift generator (Marsaglia, "Xorshift
+// RNGs", 2003) with a fixed start. Doing it twice undoes it.
+func Cloak(b []byte) {
 	x := uint64(0x64656d696e650001)
 	for i := range b {
 		if i%8 == 0 {

