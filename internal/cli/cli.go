@@ -57,6 +57,7 @@ type app struct {
 	lang, color, level string
 	state              string // folder of demine's own state
 	noColor            bool
+	noProbe            bool
 }
 
 func run(ctx context.Context, args []string, w world) int {

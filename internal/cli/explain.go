@@ -26,5 +26,6 @@ func (a *app) explainCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", a.c.Say("help.flag.from"))
+	a.probeFlag(cmd)
 	return cmd
 }

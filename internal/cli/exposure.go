@@ -27,5 +27,6 @@ func (a *app) exposureCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
 	cmd.Flags().StringVar(&from, "from", "", a.c.Say("help.flag.from"))
+	a.probeFlag(cmd)
 	return cmd
 }

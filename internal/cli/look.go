@@ -16,8 +16,12 @@ func (a *app) see(ctx context.Context, from string, snapshot bool) (*explain.Sca
 // seeAll is see with more to look at.
 func (a *app) seeAll(ctx context.Context, from string, want agent.Want) (*explain.Scan, error) {
 	if from != "" {
+		if a.noProbe {
+			return nil, misused("demine --help", "cli.no-probe-stored")
+		}
 		return a.stored(ctx, from)
 	}
+	want.NoProbe = a.noProbe
 	t := a.comment()
 	t.begin()
 	s, err := a.examine(ctx, want, t.event)

@@ -36,6 +36,7 @@ func (a *app) addScanFlags(cmd *cobra.Command, f *scanFlags) {
 	cmd.Flags().StringArrayVar(&f.deep, "deep", nil, a.c.Say("help.flag.deep"))
 	cmd.Flags().StringArrayVar(&f.yara, "yara", nil, a.c.Say("help.flag.yara"))
 	a.wireFlag(cmd, &f.wire)
+	a.probeFlag(cmd)
 	a.complete(cmd, "fail-on", "posture")
 }
 

@@ -214,4 +214,4 @@ func (sc *scene) rotate() []i18n.Message {
 }
 
 // databases are programs whose credentials an application keeps on the host.
-var databases = []string{"mysqld", "mariadbd", "postgres", "mongod", "redis", "redis-server", "clickhouse-server", "java"}
+var databases = []string{"mysqld", "mariadbd", "postgres", "mongod", "mysql", "postgresql", "mongodb", "clickhouse", "redis", "redis-server", "clickhouse-server", "java"}

@@ -146,6 +146,7 @@ type Service struct {
 	Ports    []int     `json:"ports,omitempty"`
 	Auth     string    `json:"auth"`              // none, password, acl, key, unknown
 	AuthBy   string    `json:"auth_by,omitempty"` // how that is known: asked, config, argv
+	Gives    string    `json:"gives,omitempty"`   // what whoever gets in has: commands (runs programs of their own here), data, files
 	Version  string    `json:"version,omitempty"`
 	Settings []Setting `json:"settings,omitempty"`
 	Secret   Secret    `json:"secret"`
@@ -158,7 +159,7 @@ type Setting struct {
 	Name    string `json:"name"`
 	Value   string `json:"value"`
 	Default string `json:"default,omitempty"` // built in, or as the package ships it
-	From    string `json:"from"`              // running, argv, file, default
+	From    string `json:"from"`              // running, argv, env, file, default
 	Origin  Origin `json:"origin,omitzero"`
 }
 

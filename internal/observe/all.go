@@ -22,6 +22,7 @@ var All = []*Observer{
 	sshd,
 	key,
 	redis,
+	service,
 	file,
 	packages,
 	hidden,

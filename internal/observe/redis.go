@@ -3,6 +3,7 @@ package observe
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"path"
 	"regexp"
@@ -38,17 +39,12 @@ var redisDefaults = map[string]string{
 	"protected-mode": "yes", "rdbcompression": "yes", "replicaof": "", "enable-protected-configs": "no",
 }
 
-func seeRedis(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
+func seeRedis(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
 	var p Part
 	if len(in.Process) == 0 {
 		return p, errNoProcess // that there is no server cannot be said
 	}
-	r := &redisLook{v: v, in: in, p: &p}
-	for i := range in.Process {
-		if in.Process[i].PID == in.Host.Self {
-			r.netns = in.Process[i].NetNS
-		}
-	}
+	r := &redisLook{v: v, in: in, p: &p, netns: ownNetNS(in), quiet: sc.NoProbe}
 	servers := map[int]*fact.Process{}
 	for i := range in.Process {
 		if x := &in.Process[i]; isRedis(x) {
@@ -91,6 +87,7 @@ type redisLook struct {
 	in    *fact.Snapshot
 	p     *Part
 	netns uint64 // demine's own
+	quiet bool   // nobody is to be asked
 }
 
 // redisServer is one server, with what each source says of it.
@@ -117,22 +114,26 @@ func (r *redisLook) look(ctx context.Context, p *fact.Process) fact.Service {
 	s := &redisServer{process: p, sockets: listening(r.in, p), argv: map[string]string{}, file: map[string]fileValue{}}
 	s.readArgv()
 	addrs := r.addresses(s)
-	if r.foreign(p) {
+	switch {
+	case foreign(p, r.netns):
 		s.gaps = append(s.gaps, "other-namespace")
-	} else {
+	case r.quiet:
+		s.gaps = append(s.gaps, "not-asked")
+		r.p.Gaps = append(r.p.Gaps, fact.Gap{Code: "not-asked", What: fmt.Sprintf("redis (pid %d)", p.PID)})
+	default:
 		r.ask(ctx, s, addrs)
 	}
 	r.readFile(s)
 	return s.service(r)
 }
 
-// foreign: the server is in another network namespace, where our loopback is
-// not its loopback.
-func (r *redisLook) foreign(p *fact.Process) bool {
-	if r.netns == 0 || p.NetNS == 0 {
+// foreign: the server is in another network namespace than demine's own, where
+// our loopback is not its loopback.
+func foreign(p *fact.Process, own uint64) bool {
+	if own == 0 || p.NetNS == 0 {
 		return p.Container != ""
 	}
-	return r.netns != p.NetNS
+	return own != p.NetNS
 }
 
 // readArgv takes the options of the command line: "redis-server [FILE]
@@ -192,19 +193,24 @@ func (r *redisLook) addresses(s *redisServer) []string {
 	slices.SortStableFunc(ss, func(a, b fact.Socket) int { return rank(s, b) - rank(s, a) })
 	var out []string
 	for _, x := range ss {
-		addr := x.Local
-		switch {
-		case addr.IsUnspecified() && addr.Is6() && x.V6Only:
-			addr = netip.IPv6Loopback()
-		case addr.IsUnspecified():
-			addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-		}
-		a := netip.AddrPortFrom(addr.Unmap().WithZone(""), uint16(x.Port)).String()
+		a := addressOf(x)
 		if !slices.Contains(out, a) && len(out) < 3 {
 			out = append(out, a)
 		}
 	}
 	return out
+}
+
+// addressOf is where a socket can be reached from this host.
+func addressOf(x fact.Socket) string {
+	addr := x.Local
+	switch {
+	case addr.IsUnspecified() && addr.Is6() && x.V6Only:
+		addr = netip.IPv6Loopback()
+	case addr.IsUnspecified():
+		addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return netip.AddrPortFrom(addr.Unmap().WithZone(""), uint16(x.Port)).String()
 }
 
 // rank prefers the port that the title names over that of the cluster bus, and
@@ -432,23 +438,6 @@ func (s *redisServer) secret() fact.Secret {
 		value = s.file["requirepass"].value
 	}
 	return fact.Secret{Set: value != "", Weak: value != "" && weak(value)}
-}
-
-// weak: Redis answers some 100,000 guesses a second, so a short password is
-// found at once.
-func weak(password string) bool {
-	letters := map[rune]bool{}
-	for _, r := range password {
-		letters[r] = true
-	}
-	digits := strings.Trim(password, "0123456789") == ""
-	lower := strings.ToLower(password)
-	for _, word := range []string{"redis", "foobared", "password", "passw0rd", "123456", "qwerty", "admin", "root", "test"} {
-		if strings.Contains(lower, word) && len(password) < len(word)+6 {
-			return true
-		}
-	}
-	return len(password) < 12 || digits || len(letters) < 6
 }
 
 // auth says what the server wants to know of a new peer.

@@ -1,0 +1,145 @@
+package observe
+
+import (
+	"context"
+	"net/netip"
+	"path"
+	"slices"
+
+	"demine/internal/fact"
+	"demine/services"
+)
+
+var service = &Observer{
+	Name:  "service",
+	Doc:   "servers that are known (services/): the settings that decide whether they ask for a password, and whether they do",
+	Sees:  []string{fact.KindService},
+	Needs: []string{"process", "socket"},
+	Reads: []string{"/etc/**", "/proc/*", "/proc/*/environ", "/proc/*/root/**"},
+	// What services/ names is allowed file by file.
+	Follows: []string{fact.KindProcess},
+	See:     seeServices,
+}
+
+// maxServers bounds what is described: a host of a thousand pods has fewer.
+const maxServers = 512
+
+func seeServices(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
+	var p Part
+	if len(in.Process) == 0 {
+		return p, errNoProcess
+	}
+	l := &serviceLook{v: v, in: in, p: &p, netns: ownNetNS(in)}
+	servers := l.servers()
+	if len(servers) > maxServers {
+		p.Gaps = append(p.Gaps, fact.Gap{Code: "too-many", What: "servers", Count: len(servers) - maxServers})
+		servers = servers[:maxServers]
+	}
+	for _, s := range servers {
+		if ctx.Err() != nil {
+			return p, ctx.Err()
+		}
+		l.read(s)
+	}
+	l.askAll(ctx, servers, sc.NoProbe)
+	for _, s := range servers {
+		p.Service = append(p.Service, s.fact())
+	}
+	p.Absent = len(p.Service) == 0
+	return p, ctx.Err()
+}
+
+// ownNetNS is the network namespace that demine is in, 0 if it is not known.
+func ownNetNS(in *fact.Snapshot) uint64 {
+	for i := range in.Process {
+		if in.Process[i].PID == in.Host.Self {
+			return in.Process[i].NetNS
+		}
+	}
+	return 0
+}
+
+// serviceLook is one look at all servers.
+type serviceLook struct {
+	v     *View
+	in    *fact.Snapshot
+	p     *Part
+	netns uint64 // demine's own
+}
+
+// server is one that runs, with what was found out.
+type server struct {
+	known    *services.Service
+	process  *fact.Process
+	sockets  []fact.Socket // that it listens on
+	config   fact.Path
+	blind    bool // a file of settings is there, or must be, and could not be read
+	settings []fact.Setting
+	secret   fact.Secret
+	auth, by string
+	version  string
+	gaps     []string
+}
+
+// servers are the listening ones. A worker is no server of its own: its parent
+// is. One whose sockets cannot be seen (without root) counts.
+func (l *serviceLook) servers() []*server {
+	all := map[int]*services.Service{}
+	for i := range l.in.Process {
+		p := &l.in.Process[i]
+		if k := recognise(p); k != nil {
+			all[p.PID] = k
+		}
+	}
+	var out []*server
+	for i := range l.in.Process {
+		p := &l.in.Process[i]
+		k := all[p.PID]
+		if k == nil || all[p.PPID] == k {
+			continue
+		}
+		s := &server{known: k, process: p, sockets: listening(l.in, p)}
+		if len(s.sockets) > 0 || slices.Contains(p.Gaps, "sockets") {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// recognise gives the service that a process is, or nil.
+func recognise(p *fact.Process) *services.Service {
+	if p.Kernel {
+		return nil
+	}
+	name := path.Base(string(p.Exe))
+	if p.Exe == "" {
+		name = p.Comm
+	}
+	return services.Of(name, p.Argv)
+}
+
+// fact puts it together. What it answered is before what its settings say.
+func (s *server) fact() fact.Service {
+	out := fact.Service{
+		Name: s.known.Name, Gives: s.known.Gives, Process: s.process.Ref, Config: s.config, Ports: ports(s.sockets),
+		Auth: s.auth, AuthBy: s.by, Version: s.version, Settings: s.settings, Secret: s.secret, Gaps: s.gaps,
+	}
+	out.Ref = fact.ServiceRef(out.Name, s.key())
+	if out.Auth == "" {
+		out.Auth, out.AuthBy = s.known.Decide(s.settings, s.version, s.blind)
+	}
+	return out
+}
+
+// key tells two servers apart in the same way at every look.
+func (s *server) key() string {
+	key := s.process.Ref.Key()
+	if len(s.sockets) > 0 {
+		first := slices.MinFunc(s.sockets, func(a, b fact.Socket) int { return a.Port - b.Port })
+		key = netip.AddrPortFrom(first.Local, uint16(first.Port)).String()
+	}
+	if s.process.Container != "" {
+		key = clip(s.process.Container, 12) + "@" + key
+	}
+	return key
+}

@@ -1,0 +1,64 @@
+package services
+
+import (
+	"strconv"
+	"strings"
+
+	"demine/internal/fact"
+)
+
+// Decide says what the settings mean for whoever connects, and how that is
+// known: "argv" (with the environment) or "config". Blind says that a file of
+// settings could not be read: then only what was given at the start counts.
+func (k *Service) Decide(settings []fact.Setting, version string, blind bool) (auth, by string) {
+	for _, rule := range k.Auth {
+		holds, given := k.holds(rule, settings, version)
+		switch {
+		case !holds:
+			continue
+		case rule.Before != "" && version == "", blind && !given, rule.Auth == "unknown":
+			return "unknown", ""
+		case given:
+			return rule.Auth, "argv"
+		}
+		return rule.Auth, "config"
+	}
+	return "unknown", ""
+}
+
+// holds reports whether the conditions of a rule hold, and whether all of it
+// was given when the server was started.
+func (k *Service) holds(rule Rule, settings []fact.Setting, version string) (ok, given bool) {
+	if rule.Before != "" && version != "" && !older(version, rule.Before) {
+		return false, false
+	}
+	given = len(rule.When) > 0 || len(k.Config) == 0
+	for name, want := range rule.When {
+		x := fact.Service{Settings: settings}.Setting(name)
+		value := x.Value
+		if x.Name == "" {
+			value = k.Settings[name].Default
+		}
+		if !want.MatchString(value) {
+			return false, false
+		}
+		given = given && (x.From == "argv" || x.From == "env" || len(k.Config) == 0)
+	}
+	return true, given
+}
+
+// older compares versions part by part; what is no number counts as 0.
+func older(version, than string) bool {
+	a, b := strings.Split(version, "."), strings.Split(than, ".")
+	for i := range b {
+		var x, y int
+		if i < len(a) {
+			x, _ = strconv.Atoi(a[i])
+		}
+		y, _ = strconv.Atoi(b[i])
+		if x != y {
+			return x < y
+		}
+	}
+	return false
+}

@@ -1,0 +1,108 @@
+package services
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"demine/internal/fact"
+	"demine/internal/format/ini"
+	"demine/internal/format/pghba"
+	"demine/internal/format/properties"
+	"demine/internal/format/pyconf"
+	"demine/internal/format/sitexml"
+	"demine/internal/format/yamlconf"
+)
+
+// Formats of files of settings. What one cannot understand is an error, with
+// the settings before it.
+var Formats = map[string]func([]byte) ([]fact.Setting, error){
+	"ini":        func(b []byte) ([]fact.Setting, error) { return ini.Parse(b), nil },
+	"properties": func(b []byte) ([]fact.Setting, error) { return properties.Parse(b), nil },
+	"yaml":       yamlconf.Parse,
+	"site":       sitexml.Parse,
+	"python": func(b []byte) ([]fact.Setting, error) {
+		out, odd := pyconf.Parse(b)
+		if odd {
+			return out, errProgram
+		}
+		return out, nil
+	},
+	"pghba":  hbaSettings,
+	"rsyncd": rsyncSettings,
+}
+
+// Includes: the setting names files that stand in its place.
+func Includes(format, name string) bool {
+	switch format {
+	case "ini", "rsyncd":
+		return slices.Contains([]string{"!include", "!includedir", "include", "include_dir", "include_if_exists", "include.files", "&include", "&merge"}, name)
+	}
+	return false
+}
+
+// errProgram: a file of settings does more than assign literals.
+var errProgram = errors.New("a program that sets more than can be read from it")
+
+// hbaSettings says what pg_hba.conf asks of everyone ("remote": none, password,
+// key, acl), and which other hosts it lets in without ("trusts").
+func hbaSettings(b []byte) ([]fact.Setting, error) {
+	rules := pghba.Parse(b)
+	asks, by, trusting := pghba.Remote(rules)
+	out := []fact.Setting{{Name: "remote", Value: asks, From: "file", Origin: fact.Origin{Line: by.Line}}}
+	for _, r := range trusting {
+		out = append(out, fact.Setting{Name: "trusts", Value: r.Text(), From: "file", Origin: fact.Origin{Line: r.Line}})
+	}
+	for _, r := range rules {
+		if strings.HasPrefix(r.Type, "include") {
+			return out, errors.New("it includes other files, which are not read")
+		}
+	}
+	return out, nil
+}
+
+// rsyncSettings says which modules of rsyncd.conf anybody may use: "open" those
+// without "auth users" and "hosts allow", "writable" those of them that can be
+// written (rsyncd.conf(5): "read only" is yes by default). A setting before the
+// first module is the default of all.
+func rsyncSettings(b []byte) ([]fact.Setting, error) {
+	out := ini.Parse(b)
+	global := map[string]string{}
+	modules := map[string]map[string]string{}
+	lines := map[string]int{}
+	var order []string
+	for _, x := range out {
+		module, name, ok := strings.Cut(x.Name, ".")
+		if !ok || module == "global" {
+			global[plainName(x.Name[strings.IndexByte(x.Name, '.')+1:])] = x.Value
+			continue
+		}
+		if modules[module] == nil {
+			modules[module] = map[string]string{}
+			lines[module] = x.Origin.Line
+			order = append(order, module)
+		}
+		modules[module][plainName(name)] = x.Value
+	}
+	var found []fact.Setting
+	for _, m := range order {
+		get := func(name string) string {
+			if v, ok := modules[m][name]; ok {
+				return v
+			}
+			return global[name]
+		}
+		if get("authusers") != "" || get("hostsallow") != "" {
+			continue
+		}
+		at := fact.Origin{Line: lines[m]}
+		found = append(found, fact.Setting{Name: "open." + m, Value: m, From: "file", Origin: at})
+		if w := strings.ToLower(get("readonly")); w == "no" || w == "false" || w == "0" {
+			found = append(found, fact.Setting{Name: "writable." + m, Value: m, From: "file", Origin: at})
+		}
+	}
+	return append(out, found...), nil
+}
+
+// plainName: rsync takes blanks out of names.
+func plainName(s string) string { return strings.ToLower(strings.ReplaceAll(s, " ", "")) }

@@ -1,0 +1,89 @@
+package services
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"demine/internal/fact"
+)
+
+// Find gives a setting as the strongest source has it.
+func (src Source) Find(argv []string, env map[string]string, files []fact.Setting) (fact.Setting, bool) {
+	if value, ok := src.Option(argv); ok {
+		return fact.Setting{Value: value, From: "argv"}, true
+	}
+	for _, name := range src.Env {
+		if value, ok := env[name]; ok {
+			return fact.Setting{Value: value, From: "env"}, true
+		}
+	}
+	for _, key := range src.Key {
+		var found []fact.Setting
+		for _, x := range files {
+			if sameKey(key, x.Name) {
+				found = append(found, x)
+			}
+		}
+		if len(found) == 0 {
+			continue
+		}
+		x := found[len(found)-1] // later lines win, as far as they are the same
+		if strings.Contains(key, "*") {
+			x = found[0]
+			for _, y := range found[1:] {
+				x.Value += " " + y.Value
+			}
+		}
+		return x, true
+	}
+	return fact.Setting{}, false
+}
+
+// Option looks for an option in its usual forms: --name=value, --name value,
+// -n value, -nvalue, -c name=value. One that is given several times has all of its values.
+func (src Source) Option(argv []string) (string, bool) {
+	var values []string
+	found := false
+	for i := 1; i < len(argv); i++ {
+		if slices.Contains(src.Switch, argv[i]) {
+			return "yes", true
+		}
+		for _, flag := range src.Flag {
+			if name, key, two := strings.Cut(flag, " "); two { // "-c config_file" is -c config_file=value
+				if value, ok := strings.CutPrefix(strings.Join(argv[i+1:min(i+2, len(argv))], ""), key+"="); ok && argv[i] == name {
+					values, found = append(values, value), true
+				}
+				continue
+			}
+			rest, ok := strings.CutPrefix(argv[i], flag)
+			short := len(flag) == 2 && flag[0] == '-' && flag[1] != '-'
+			switch {
+			case !ok || rest != "" && rest[0] != '=' && !short:
+				continue
+			case rest != "":
+				values = append(values, strings.TrimPrefix(rest, "="))
+			case i+1 < len(argv):
+				values = append(values, argv[i+1])
+				i++
+			}
+			found = true
+			break
+		}
+	}
+	return strings.Join(values, " "), found
+}
+
+// sameKey compares names as their programs do at their most tolerant: no
+// difference between upper and lower case, nor between - and _. A * in the
+// wanted one stands for one part between dots.
+func sameKey(want, name string) bool {
+	want, name = plainKey(want), plainKey(name)
+	if !strings.Contains(want, "*") {
+		return want == name
+	}
+	ok, err := path.Match(strings.ReplaceAll(want, ".", "/"), strings.ReplaceAll(name, ".", "/"))
+	return ok && err == nil
+}
+
+func plainKey(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }
