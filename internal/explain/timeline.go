@@ -24,6 +24,7 @@ func (sc *scene) timeline() []Event {
 		sc.processEvents(p, add)
 	}
 	sc.logins(add)
+	sc.traces(add)
 	slices.SortStableFunc(es, func(a, b Event) int { return a.Time.Compare(b.Time) })
 	return slices.CompactFunc(es, func(a, b Event) bool {
 		return a.Time.Equal(b.Time) && a.Message.ID == b.Message.ID && a.About == b.About
