@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"demine/internal/fact"
-	"demine/internal/i18n"
 	"demine/internal/judge"
 	"demine/internal/relate"
 )
@@ -175,43 +174,3 @@ func appendPlanted(out []Implant, x *relate.Index, r fact.Ref) []Implant {
 	}
 	return out
 }
-
-// advice: whoever could write root's files or run as root could change
-// anything: such a host is rebuilt once the service runs again.
-func (sc *scene) advice() (string, i18n.Message, []i18n.Message) {
-	root := slices.ContainsFunc(sc.autostarts, func(a *fact.Autostart) bool { return a.User == "root" || a.User == "" }) ||
-		slices.ContainsFunc(sc.keys, func(k *fact.Key) bool { return k.Account == "root" }) ||
-		slices.ContainsFunc(sc.implantProcesses(), func(p *fact.Process) bool { return p.UID == 0 })
-	if !root {
-		return "clean", i18n.M("advice.clean"), nil
-	}
-	return "rebuild", i18n.M("advice.rebuild"), sc.rotate()
-}
-
-// rotate lists what an intruder with root could have read.
-func (sc *scene) rotate() []i18n.Message {
-	var out []i18n.Message
-	out = append(out, i18n.M("rotate.host-keys"))
-	for i := range sc.x.S.Account {
-		if a := &sc.x.S.Account[i]; a.Password == "set" {
-			out = append(out, i18n.M("rotate.password", "account", a.Name))
-		}
-	}
-	for i := range sc.x.S.Service {
-		if s := &sc.x.S.Service[i]; s.Secret.Set {
-			out = append(out, i18n.M("rotate.service", "service", s.Name, "config", s.Config.String()))
-		}
-	}
-	seen := map[fact.Path]bool{}
-	for i := range sc.x.Exposures {
-		e := &sc.x.Exposures[i]
-		if sc.x.Process(e.Process) != nil && slices.Contains(databases, e.Service) && !seen[e.Exe] {
-			seen[e.Exe] = true
-			out = append(out, i18n.M("rotate.database", "service", e.Service))
-		}
-	}
-	return out
-}
-
-// databases are programs whose credentials an application keeps on the host.
-var databases = []string{"mysqld", "mariadbd", "postgres", "mongod", "mysql", "postgresql", "mongodb", "clickhouse", "redis", "redis-server", "clickhouse-server", "java"}

@@ -29,6 +29,8 @@ type Snapshot struct {
 	Container []Container `json:"container,omitempty"`
 	Flow      []Flow      `json:"flow,omitempty"`
 	Network   []Network   `json:"network,omitempty"`
+
+	Credential []Credential `json:"credential,omitempty"`
 }
 
 // Kinds of fact, as they are named in Coverage.Sees and Observer.Sees.
@@ -47,6 +49,8 @@ const (
 	KindContainer = "container"
 	KindFlow      = "flow"
 	KindNetwork   = "network"
+
+	KindCredential = "credential"
 )
 
 // HostInfo says which machine was looked at, and from where.

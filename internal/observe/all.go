@@ -21,6 +21,7 @@ var All = []*Observer{
 	audit,
 	sshd,
 	key,
+	credential,
 	redis,
 	service,
 	file,

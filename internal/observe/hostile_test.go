@@ -25,10 +25,11 @@ var hostilePlaces = []string{
 	"/var/lib/dpkg/diversions", "/usr/share/openssh/sshd_config", "/tmp/x",
 	"/etc/docker/daemon.json", "/var/lib/docker/containers/x/config.v2.json", "/var/lib/docker/containers/x/hostconfig.json",
 	"/run/containerd/io.containerd.runtime.v2.task/moby/x/config.json", "/run/containerd/io.containerd.runtime.v2.task/moby/x/init.pid",
-	"/var/lib/containers/storage/overlay-containers/containers.json",
+	"/var/lib/containers/storage/overlay-containers/containers.json", "/root/.aws/credentials", "/root/.ssh/id_rsa", "/etc/ssl/private/x.key",
+	"/srv/x/.env", "/etc/letsencrypt/live/x/privkey.pem",
 }
 
-var mine = []*Observer{cron, unit, rc, sshd, log, key, history, redis, savedfirewall, file, packages, container}
+var mine = []*Observer{cron, unit, rc, sshd, log, key, history, redis, savedfirewall, file, packages, container, credential}
 
 // Whatever stands in the files, an observer neither fails nor panics, and what
 // it says can be written down.

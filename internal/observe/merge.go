@@ -26,6 +26,7 @@ func clone(s *fact.Snapshot) *fact.Snapshot {
 	c.Container = slices.Clone(s.Container)
 	c.Flow = slices.Clone(s.Flow)
 	c.Network = slices.Clone(s.Network)
+	c.Credential = slices.Clone(s.Credential)
 	return &c
 }
 
@@ -51,6 +52,7 @@ func merge(s *fact.Snapshot, p Part) {
 	s.Container = put(s.Container, p.Container, func(f *fact.Container) fact.Ref { return f.Ref })
 	s.Flow = put(s.Flow, p.Flow, func(f *fact.Flow) fact.Ref { return f.Ref })
 	s.Network = put(s.Network, p.Network, func(f *fact.Network) fact.Ref { return f.Ref })
+	s.Credential = put(s.Credential, p.Credential, func(f *fact.Credential) fact.Ref { return f.Ref })
 }
 
 // put adds facts, in place of those with the same Ref.

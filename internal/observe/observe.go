@@ -60,13 +60,16 @@ type Part struct {
 	Container []fact.Container
 	Flow      []fact.Flow
 	Network   []fact.Network
-	Gaps      []fact.Gap
-	Absent    bool // the thing does not exist on this host
+
+	Credential []fact.Credential
+
+	Gaps   []fact.Gap
+	Absent bool // the thing does not exist on this host
 }
 
 func (p *Part) count() int {
 	return len(p.Process) + len(p.Socket) + len(p.Autostart) + len(p.File) + len(p.Account) +
-		len(p.Key) + len(p.Firewall) + len(p.Service) + len(p.Log) + len(p.Container) + len(p.Flow) + len(p.Network)
+		len(p.Key) + len(p.Firewall) + len(p.Service) + len(p.Log) + len(p.Container) + len(p.Flow) + len(p.Network) + len(p.Credential)
 }
 
 // gap records an error as something not seen. A missing file is no gap.
