@@ -17,6 +17,7 @@ type Snapshot struct {
 	Taken     time.Time   `json:"taken"`
 	Coverage  []Coverage  `json:"coverage"`
 	Load      Load        `json:"load"`
+	Kernel    Kernel      `json:"kernel"`
 	Process   []Process   `json:"process,omitempty"`
 	Socket    []Socket    `json:"socket,omitempty"`
 	Autostart []Autostart `json:"autostart,omitempty"`
@@ -28,6 +29,7 @@ type Snapshot struct {
 	Log       []LogEvent  `json:"log,omitempty"`
 	Container []Container `json:"container,omitempty"`
 	Flow      []Flow      `json:"flow,omitempty"`
+	Module    []Module    `json:"module,omitempty"`
 	Network   []Network   `json:"network,omitempty"`
 
 	Credential []Credential `json:"credential,omitempty"`
@@ -48,6 +50,8 @@ const (
 	KindLog       = "log"
 	KindContainer = "container"
 	KindFlow      = "flow"
+	KindKernel    = "kernel"
+	KindModule    = "module"
 	KindNetwork   = "network"
 
 	KindCredential = "credential"

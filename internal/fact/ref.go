@@ -59,6 +59,9 @@ func ServiceRef(name, key string) Ref { return Ref("service:" + name + ":" + key
 // ContainerRef identifies a container by its id.
 func ContainerRef(id string) Ref { return Ref("container:" + id) }
 
+// ModuleRef identifies a module of the kernel by its name.
+func ModuleRef(name string) Ref { return Ref("module:" + name) }
+
 // FlowRef identifies what was heard on a socket.
 func FlowRef(socket Ref) Ref { return Ref("flow:" + socket.Key()) }
 

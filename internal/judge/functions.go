@@ -24,7 +24,7 @@ func functions(x *relate.Index, t *tracker) map[string]any {
 		"service": f.service, "setting": f.setting, "transient": transient, "exposures": f.exposures, "business": f.business,
 		"used_before": f.usedBefore, "opens_port": relate.OpensPort,
 		"memory": memory, "packed": packed, "script": script, "outbound": f.outbound,
-		"container": f.container, "flows": f.flows, "asleep": f.asleep,
+		"container": f.container, "flows": f.flows, "asleep": f.asleep, "kernel": f.kernel,
 		"within": within, "base": base, "text": text,
 	}
 }
@@ -291,6 +291,12 @@ func (f asker) flows(p *fact.Process) []*fact.Flow { return f.x.Flows(p) }
 
 // asleep gives what a process used before that does nothing now.
 func (f asker) asleep(p *fact.Process) relate.Past { return f.x.Asleep(p) }
+
+// kernel: what was seen of its state.
+func (f asker) kernel() *fact.Kernel {
+	f.t.covered("kernel")
+	return &f.x.S.Kernel
+}
 
 // within: the two moments are at most this many seconds apart.
 func within(a, b time.Time, seconds int) bool {

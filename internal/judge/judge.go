@@ -97,6 +97,10 @@ func subjects(x *relate.Index, kind string) []subject {
 		for i := range s.Flow {
 			out = append(out, subject{s.Flow[i].Ref, &s.Flow[i], nil, nil})
 		}
+	case fact.KindModule:
+		for i := range s.Module {
+			out = append(out, subject{s.Module[i].Ref, &s.Module[i], nil, nil})
+		}
 	case fact.KindLoad:
 		out = append(out, subject{fact.LoadRef, &s.Load, nil, nil})
 	case "exposure":

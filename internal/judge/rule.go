@@ -56,6 +56,7 @@ var kinds = map[string]any{
 	fact.KindService:   &fact.Service{},
 	fact.KindContainer: &fact.Container{},
 	fact.KindFlow:      &fact.Flow{},
+	fact.KindModule:    &fact.Module{},
 	fact.KindLoad:      &fact.Load{},
 	"exposure":         &relate.Exposure{},
 }

@@ -27,6 +27,7 @@ var All = []*Observer{
 	file,
 	packages,
 	hidden,
+	kernel,
 	shape,
 	memory,
 	wire,

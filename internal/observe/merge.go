@@ -25,6 +25,7 @@ func clone(s *fact.Snapshot) *fact.Snapshot {
 	c.Log = slices.Clone(s.Log)
 	c.Container = slices.Clone(s.Container)
 	c.Flow = slices.Clone(s.Flow)
+	c.Module = slices.Clone(s.Module)
 	c.Network = slices.Clone(s.Network)
 	c.Credential = slices.Clone(s.Credential)
 	return &c
@@ -36,6 +37,9 @@ func merge(s *fact.Snapshot, p Part) {
 	}
 	if p.Load != nil {
 		s.Load = *p.Load
+	}
+	if p.Kernel != nil {
+		s.Kernel = *p.Kernel
 	}
 	s.Process = put(s.Process, beside(s.Process, p.Process), func(f *fact.Process) fact.Ref { return f.Ref })
 	s.Socket = put(s.Socket, p.Socket, func(f *fact.Socket) fact.Ref { return f.Ref })
@@ -51,6 +55,7 @@ func merge(s *fact.Snapshot, p Part) {
 	s.Log = append(s.Log, p.Log...)
 	s.Container = put(s.Container, p.Container, func(f *fact.Container) fact.Ref { return f.Ref })
 	s.Flow = put(s.Flow, p.Flow, func(f *fact.Flow) fact.Ref { return f.Ref })
+	s.Module = put(s.Module, p.Module, func(f *fact.Module) fact.Ref { return f.Ref })
 	s.Network = put(s.Network, p.Network, func(f *fact.Network) fact.Ref { return f.Ref })
 	s.Credential = put(s.Credential, p.Credential, func(f *fact.Credential) fact.Ref { return f.Ref })
 }

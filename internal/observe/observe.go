@@ -48,6 +48,7 @@ type Scope struct {
 type Part struct {
 	Host      *fact.HostInfo
 	Load      *fact.Load
+	Kernel    *fact.Kernel
 	Process   []fact.Process
 	Socket    []fact.Socket
 	Autostart []fact.Autostart
@@ -59,6 +60,7 @@ type Part struct {
 	Log       []fact.LogEvent
 	Container []fact.Container
 	Flow      []fact.Flow
+	Module    []fact.Module
 	Network   []fact.Network
 
 	Credential []fact.Credential
@@ -69,7 +71,7 @@ type Part struct {
 
 func (p *Part) count() int {
 	return len(p.Process) + len(p.Socket) + len(p.Autostart) + len(p.File) + len(p.Account) +
-		len(p.Key) + len(p.Firewall) + len(p.Service) + len(p.Log) + len(p.Container) + len(p.Flow) + len(p.Network) + len(p.Credential)
+		len(p.Key) + len(p.Firewall) + len(p.Service) + len(p.Log) + len(p.Container) + len(p.Flow) + len(p.Module) + len(p.Network) + len(p.Credential)
 }
 
 // gap records an error as something not seen. A missing file is no gap.
