@@ -171,3 +171,146 @@ func (g gen) nftConditions(family string) string {
 	add(15, "meta pkttype "+g.pick("host", "broadcast"))
 	return strings.Join(strings.Fields(strings.Join(c, " ")), " ")
 }
+
+// iptablesForward are rules as Docker and those around it write them: a
+// published port, a redirect, and filters on the way to the container.
+func (g gen) iptablesForward(v6 bool) string {
+	host, inside, at := "10.77.0.1", "203.0.113.2", "203.0.113.2"
+	if v6 {
+		host, inside, at = "fd77::1", "2001:db8:c::2", "[2001:db8:c::2]"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n")
+	if g.IntN(4) > 0 {
+		fmt.Fprintf(&b, "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n")
+	}
+	for range 1 + g.IntN(4) {
+		p := g.pick("tcp", "tcp", "udp")
+		c := fmt.Sprintf("-p %s -m %s --dport %s", p, p, g.forwardPort()) // DNAT to a port needs the protocol
+		add := func(n int, s string) { c += g.maybe(n, " "+s) }
+		add(4, g.maybe(3, "! ")+"-s "+g.source(v6))
+		add(4, g.pick("! -i br-t", "-i dv0", "-i br-t"))
+		add(6, g.maybe(2, "! ")+"-d "+host)
+		add(20, "-m mark --mark 0x1")
+		to := g.pick("DNAT --to-destination "+at+":"+g.forwardPort(), "DNAT --to-destination "+at+":"+g.forwardPort(), "DNAT --to-destination "+inside,
+			"REDIRECT --to-ports "+g.forwardPort(), "RETURN", "ACCEPT")
+		fmt.Fprintf(&b, "-A %s %s -j %s\n", g.pick("PREROUTING", "DOCKER", "DOCKER"), c, to)
+	}
+	fmt.Fprintf(&b, "COMMIT\n*filter\n:INPUT %s [0:0]\n:FORWARD %s [0:0]\n:DOCKER-USER - [0:0]\n:U1 - [0:0]\n", g.pick("ACCEPT", "DROP"), g.pick("ACCEPT", "DROP"))
+	fmt.Fprintf(&b, "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n")
+	if g.IntN(2) == 0 {
+		b.WriteString("-A FORWARD -j DOCKER-USER\n")
+	}
+	for _, c := range []struct {
+		name    string
+		targets []string
+	}{{"DOCKER-USER", nil}, {"U1", nil}, {"INPUT", nil}, {"FORWARD", []string{"-j U1", "-j DOCKER-USER", "-g U1"}}} {
+		for range g.IntN(5) {
+			fmt.Fprintf(&b, "-A %s %s %s\n", c.name, g.forwardConditions(v6, c.name == "INPUT", inside), g.pick(append(c.targets, "-j ACCEPT", "-j ACCEPT", "-j DROP", "-j REJECT", "-j RETURN", "-j LOG")...))
+		}
+	}
+	b.WriteString("COMMIT\n*raw\n:PREROUTING ACCEPT [0:0]\n")
+	switch g.IntN(10) {
+	case 0:
+		fmt.Fprintf(&b, "-A PREROUTING %s -p tcp -m tcp --dport %s -j DROP\n", g.maybe(2, "-d "+inside), g.forwardPort())
+	case 1: // not of what passes through, whose answers would be invalid and perhaps stopped
+		fmt.Fprintf(&b, "-A PREROUTING -d %s -p tcp -m tcp --dport %s -j CT --notrack\n", host, g.forwardPort())
+	}
+	b.WriteString("COMMIT\n*mangle\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n")
+	if g.IntN(6) == 0 {
+		fmt.Fprintf(&b, "-A FORWARD %s -j DROP\n", g.forwardConditions(v6, false, inside))
+	}
+	if g.IntN(8) == 0 {
+		fmt.Fprintf(&b, "-A POSTROUTING -o br-t -p tcp -m tcp --dport %s -j DROP\n", g.forwardPort())
+	}
+	b.WriteString("COMMIT\n")
+	return b.String()
+}
+
+func (g gen) forwardPort() string { return g.pick("80", "6379", "8080", "9000") }
+
+func (g gen) forwardConditions(v6, input bool, inside string) string {
+	var c []string
+	add := func(n int, s string) { c = append(c, g.maybe(n, s)) }
+	add(3, g.maybe(4, "! ")+"-s "+g.source(v6))
+	add(5, g.pick("-i dv0", "! -i dv0", "-i br-t", "! -i br-t", "-i dv+"))
+	if !input {
+		add(3, g.pick("-o br-t", "-o br-t", "! -o br-t", "-o dv0", "-o br+"))
+	}
+	add(4, g.maybe(4, "! ")+"-d "+inside)
+	if g.IntN(3) > 0 {
+		p := g.pick("tcp", "tcp", "udp")
+		c = append(c, "-p "+p, g.pick("-m "+p+" --dport "+g.forwardPort(), "-m "+p+" ! --dport "+g.forwardPort(), "-m multiport --dports 80,6000:7000", ""))
+	}
+	switch g.IntN(8) {
+	case 0:
+		c = append(c, "-m conntrack "+g.pick("--ctstate NEW", "! --ctstate NEW", "--ctstate RELATED,ESTABLISHED", "--ctstate INVALID"))
+	case 1:
+		c = append(c, "-m conntrack "+g.pick("--ctstate DNAT", "! --ctstate DNAT", "--ctorigdstport "+g.forwardPort()+" --ctdir ORIGINAL"))
+	}
+	add(12, "-m addrtype "+g.maybe(2, "! ")+"--dst-type "+g.pick("LOCAL", "UNICAST"))
+	add(25, "-m mark --mark 0x1")
+	return strings.Join(strings.Fields(strings.Join(c, " ")), " ")
+}
+
+// nftForward is the same in nft's own words, in one table or two.
+func (g gen) nftForward() string {
+	var b strings.Builder
+	for _, f := range strings.Fields(g.pick("ip ip6", "inet", "ip inet")) {
+		fmt.Fprintf(&b, "table %s t {\n set ports { type inet_service; flags interval; elements = { 80, 6000-7000 } }\n", f)
+		fmt.Fprintf(&b, " chain pub {\n  type nat hook prerouting priority %s; policy accept;\n", g.pick("dstnat", "dstnat", "-150"))
+		for range 1 + g.IntN(4) {
+			fmt.Fprintf(&b, "  %s\n", g.nftNat(f))
+		}
+		b.WriteString(" }\n chain u1 {\n")
+		for range g.IntN(4) {
+			fmt.Fprintf(&b, "  %s %s\n", g.nftOnTheWay(f, ""), g.pick("accept", "drop", "return"))
+		}
+		b.WriteString(" }\n")
+		for i, hook := range []string{"forward", "input", g.pick("forward", "postrouting", "prerouting")} {
+			fmt.Fprintf(&b, " chain c%d {\n  type filter hook %s priority %s; policy %s;\n  ct state established,related accept\n", i, hook, g.pick("filter", "-10", "10"), g.pick("accept", "accept", "drop"))
+			for range g.IntN(5) {
+				fmt.Fprintf(&b, "  %s %s\n", g.nftOnTheWay(f, hook), g.pick("accept", "accept", "drop", "return", "jump u1", "counter"))
+			}
+			b.WriteString(" }\n")
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
+
+func (g gen) nftNat(family string) string {
+	v6 := family == "ip6" || family == "inet" && g.IntN(2) == 0
+	l3, at := "ip", "203.0.113.2"
+	if v6 {
+		l3, at = "ip6", "[2001:db8:c::2]"
+	}
+	c := g.maybe(4, g.pick(`iifname "dv0" `, `iifname != "br-t" `, `iif "dv0" `)) + g.maybe(4, l3+" saddr "+g.source(v6)+" ") + g.maybe(4, "fib daddr type local ") +
+		g.pick("tcp", "tcp", "udp") + " dport " + g.pick(g.forwardPort(), "{ "+g.forwardPort()+", 4444 }", "@ports")
+	return c + " " + g.pick("dnat "+l3+" to "+at+":"+g.forwardPort(), "dnat "+l3+" to "+at+":"+g.forwardPort(), "dnat "+l3+" to "+strings.Trim(at, "[]"), "redirect to :"+g.forwardPort(), "accept", "return")
+}
+
+func (g gen) nftOnTheWay(family, hook string) string {
+	var c []string
+	add := func(n int, s string) { c = append(c, g.maybe(n, s)) }
+	v6 := family == "ip6" || family == "inet" && g.IntN(2) == 0
+	l3, inside := "ip", "203.0.113.2"
+	if v6 {
+		l3, inside = "ip6", "2001:db8:c::2"
+	}
+	add(3, l3+" saddr "+g.maybe(3, "!= ")+g.source(v6))
+	add(4, l3+" daddr "+g.maybe(4, "!= ")+inside)
+	if hook != "postrouting" {
+		add(6, g.pick(`iifname "dv0"`, `iifname "dv*"`, `iifname { "dv0", "br-t" }`, `iif != "dv0"`))
+	}
+	if hook == "forward" || hook == "postrouting" {
+		add(3, g.pick(`oifname "br-t"`, `oif "br-t"`, `oifname != "br-t"`, `oifname { "br-t", "lo" }`))
+	}
+	add(2, g.pick("tcp", "tcp", "udp", "th")+" dport "+g.pick(g.forwardPort(), "!= "+g.forwardPort(), "@ports", "{ 80, 9000 }"))
+	if strings.Contains(c[len(c)-1], "th ") {
+		c[len(c)-1] = "meta l4proto { tcp, udp } " + c[len(c)-1]
+	}
+	add(6, "ct state "+g.pick("new", "!= new", "invalid"))
+	add(25, "meta mark 0x1")
+	return strings.Join(strings.Fields(strings.Join(c, " ")), " ")
+}

@@ -46,12 +46,13 @@ func addrs(s ...string) (out []netip.Addr) {
 type lab struct {
 	t             *testing.T
 	host, outside string // names of namespaces
+	listeners     []net.Listener
 }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	id := fmt.Sprintf("demine-fw-%d-%d", os.Getpid(), rand.IntN(1<<20))
-	l := &lab{t, id + "-h", id + "-o"}
+	l := &lab{t: t, host: id + "-h", outside: id + "-o"}
 	t.Cleanup(func() {
 		_ = exec.Command("ip", "netns", "del", l.host).Run()
 		_ = exec.Command("ip", "netns", "del", l.outside).Run()
@@ -149,6 +150,7 @@ func (l *lab) listen() {
 					l.t.Errorf("listen: %v", err)
 					return
 				}
+				l.listeners = append(l.listeners, ln)
 				l.t.Cleanup(func() { ln.Close() })
 				go func() {
 					for {

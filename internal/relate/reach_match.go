@@ -161,7 +161,7 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 	case name == "conntrack" && len(f) == 2 && f[0] == "--ctdir" && w.state == "new" && w.tracked() == "new":
 		return truthOf(f[1] == "ORIGINAL")
 	case name == "addrtype" && len(f) == 2 && f[0] == "--dst-type":
-		return truthOf(slices.Contains(strings.Split(f[1], ","), w.addrType()) != not)
+		return truthOf(w.addrType(strings.Split(f[1], ",")) != not)
 	case name == "pkttype" && len(f) == 2:
 		return truthOf((f[1] == "unicast" || f[1] == "host") != not)
 	case name == "rpfilter": // the sender's way back is through the same interface
@@ -178,12 +178,17 @@ func (w *walk) asked() int {
 	return w.port
 }
 
-// addrType is the kind of address that the packet is for, where it is.
-func (w *walk) addrType() string {
-	if w.base.here {
-		return "LOCAL"
+// addrType judges the kind of address that the packet is for, where it is. For
+// IPv6 the match of iptables asks for all of what it names, and every address of
+// one host is UNICAST (match_type6 of xt_addrtype.c).
+func (w *walk) addrType(types []string) bool {
+	local := slices.Contains(types, "LOCAL")
+	if !w.v6 || w.base.backend == "nft" {
+		return local && w.base.here || slices.Contains(types, "UNICAST") && !w.base.here
 	}
-	return "UNICAST"
+	routed := func(s string) bool { return slices.Contains([]string{"LOCAL", "ANYCAST", "PROHIBIT", "UNREACHABLE"}, s) }
+	scope := func(s string) bool { return s == "MULTICAST" || s == "UNSPEC" }
+	return !slices.ContainsFunc(types, scope) && (!slices.ContainsFunc(types, routed) || local && w.base.here)
 }
 
 // synMatches reports whether a packet with only SYN set meets --tcp-flags.

@@ -243,13 +243,18 @@ func inner(name string) bool {
 // joined makes one answer of those for each device. Of interfaces that only
 // rules know of, it is not told which of them lead outside: a port that is shut
 // on them and open on others is "cannot-tell".
-func joined(ds []device, rs []Reach) Reach {
+func joined(ds []device, rs []Reach, v6 bool) Reach {
 	var widest [4]*Reach
 	var nets [4][]netip.Prefix
 	for i := range ds {
-		if k := ds[i].leads; widest[k] == nil || rank(rs[i].From) > rank(widest[k].From) {
-			widest[k], nets[k] = &rs[i], ds[i].nets
+		k, r := ds[i].leads, rs[i]
+		if widest[k] == nil || rank(r.From) > rank(widest[k].From) {
+			nets[k] = ds[i].nets
 		}
+		if widest[k] != nil {
+			r = both(*widest[k], r, v6)
+		}
+		widest[k] = &r
 	}
 	out, other := widest[toAll], widest[unsaid]
 	switch {
@@ -281,3 +286,28 @@ func joined(ds []device, rs []Reach) Reach {
 var ranks = []string{"nobody", "some", "cannot-tell", "anywhere"}
 
 func rank(from string) int { return slices.Index(ranks, from) }
+
+// both is who gets there by one of two ways, with the words of the wider.
+func both(a, b Reach, v6 bool) Reach {
+	if rank(b.From) > rank(a.From) {
+		a, b = b, a
+	}
+	switch {
+	case a.From == "anywhere" && len(a.Except) > 0:
+		left := prefixSources(a.Except, v6)
+		switch b.From {
+		case "anywhere":
+			left = left.and(prefixSources(b.Except, v6))
+		case "some", "cannot-tell":
+			left = left.minus(prefixSources(b.Sources, v6))
+		}
+		a.Except = left.prefixes()
+	case (a.From == "some" || a.From == "cannot-tell") && len(b.Sources) > 0:
+		all := prefixSources(a.Sources, v6).union(prefixSources(b.Sources, v6))
+		if a.Sources = all.prefixes(); a.From == "some" && all.anywhere(v6) {
+			a.From, a.Sources = "anywhere", nil
+			a.Except = outside(v6).minus(all).prefixes()
+		}
+	}
+	return a
+}

@@ -56,9 +56,10 @@ func (n *Net) Reach(d Door) Reach {
 		if r.By != nil {
 			r.To = w.port
 		}
-		if i == 0 || rank(r.From) > rank(best.From) {
-			best = r
+		if i > 0 {
+			r = both(best, r, d.V6)
 		}
+		best = r
 	}
 	return best
 }
@@ -191,9 +192,8 @@ func (n *Net) sent(d Door, in *fact.Network) (out []way) {
 
 func (n *Net) sentBy(r *fact.Rule, d Door, in *fact.Network) (out []way) {
 	to := r.NatTo
-	port := publicPort(r, d.Port)
 	switch {
-	case r.Verdict != "dnat" && r.Verdict != "redirect", r.Proto != "" && (r.Proto == d.Proto) == r.NotProto, port == 0:
+	case r.Verdict != "dnat" && r.Verdict != "redirect", r.Proto != "" && (r.Proto == d.Proto) == r.NotProto:
 		return nil
 	case r.Verdict == "redirect" && in != n.Own:
 		return nil
@@ -202,26 +202,67 @@ func (n *Net) sentBy(r *fact.Rule, d Door, in *fact.Network) (out []way) {
 	case !to.Addr.IsValid() && in != n.Own:
 		return nil
 	}
-	for _, a := range n.addresses(d) {
-		out = append(out, way{to: a, port: port})
-	}
+	addrs := append(n.addresses(d), n.beyond(d)...)
 	for _, p := range r.Dst { // an address that is only routed to this host
 		if a := p.Addr(); p.IsSingleIP() && !r.NotDst && a.Is6() == d.V6 && !a.IsLoopback() && owner(n.Own, a) == nil {
+			addrs = append(addrs, a)
+		}
+	}
+	for _, port := range n.publicPorts(r, d.Port) {
+		for _, a := range addrs {
 			out = append(out, way{to: a, port: port})
 		}
 	}
 	return out
 }
 
-// publicPort is one that a rule sends to the port of a door, or 0.
-func publicPort(r *fact.Rule, port int) int {
-	switch {
-	case len(r.DPort) == 0, hasPort(r.DPort, port) != r.NotDPort:
-		return port
-	case r.NotDPort || r.NatTo.Port.From == 0:
-		return 0
+// beyond are addresses behind the host: a rule may take what is for them.
+func (n *Net) beyond(d Door) (out []netip.Addr) {
+	for _, o := range n.Others {
+		for i := range o.Interfaces {
+			for _, a := range o.Interfaces[i].Addrs {
+				if a.Addr().Is6() == d.V6 && !a.Addr().IsLoopback() && !a.Addr().IsLinkLocalUnicast() && len(out) < maxBeyond {
+					out = append(out, a.Addr())
+				}
+			}
+		}
 	}
-	return int(r.DPort[0].From)
+	return out
+}
+
+// maxBeyond bounds the addresses behind the host that are tried: the nodes of
+// clusters have hundreds.
+const maxBeyond = 4
+
+// publicPorts are those that a rule sends to the port of a door: where a rule
+// takes many, one of those that no rule treats differently.
+func (n *Net) publicPorts(r *fact.Rule, port int) (out []int) {
+	if r.NatTo.Port.From == 0 || len(r.DPort) == 0 {
+		if len(r.DPort) == 0 || hasPort(r.DPort, port) != r.NotDPort {
+			return []int{port}
+		}
+		return nil
+	}
+	edges := []int{port, 1}
+	for _, x := range r.DPort {
+		edges = append(edges, int(x.From), int(x.To)+1)
+	}
+	for i := range n.Filter {
+		for _, c := range n.Filter[i].Chains {
+			for j := range c.Rules {
+				for _, x := range c.Rules[j].DPort {
+					edges = append(edges, int(x.From), int(x.To)+1)
+				}
+			}
+		}
+	}
+	slices.Sort(edges)
+	for _, p := range slices.Compact(edges) {
+		if p < 65536 && hasPort(r.DPort, p) != r.NotDPort && len(out) < maxWays {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // along is who gets to a door on a way.
@@ -249,8 +290,8 @@ func (n *Net) along(d Door, w way) Reach {
 	for i := range devices {
 		rs[i] = n.over(d, p, first, end, devices[i].name, sourcePorts(all), e)
 	}
-	r := joined(devices, rs)
-	if end.net != nil && w.inside == nil && r.By == nil {
+	r := joined(devices, rs, d.V6)
+	if !end.here && w.inside == nil {
 		r = n.asRouted(r, w.to)
 	}
 	return r
@@ -287,9 +328,11 @@ func (n *Net) over(d Door, p packet, first []base, end arrival, iface string, sp
 		w := &walk{net: n, door: d, iface: iface, effort: e, state: "new",
 			accepted: e.cells.crowd(), arrived: e.cells.crowd(), dropped: e.cells.crowd(), came: e.cells.crowd()}
 		w.travel(p, first, end, e.cells.everybody())
-		if r := w.answer(); i == 0 || rank(r.From) > rank(best.From) {
-			best = r
+		r := w.answer()
+		if i > 0 {
+			r = both(best, r, p.v6)
 		}
+		best = r
 	}
 	return best
 }
@@ -379,7 +422,7 @@ func (n *Net) changed(p packet, b *base, r *fact.Rule, iface string) (packet, bo
 	if r.Verdict != "dnat" && r.Verdict != "redirect" || to.Unclear || to.Addr != to.Last || to.Port.From != to.Port.To || n.Own == nil {
 		return p, false
 	}
-	p.natted, p.was = true, p.port
+	from := p
 	if to.Port.From != 0 {
 		p.port = int(to.Port.From)
 	}
@@ -389,14 +432,18 @@ func (n *Net) changed(p packet, b *base, r *fact.Rule, iface string) (packet, bo
 	}
 	switch {
 	case r.Verdict == "redirect":
-		a := first(in, iface, p.v6)
-		p.local = a
-		return p, a.IsValid() || iface == "" // which one matters only to those who walk
+		p.local = first(in, iface, p.v6)
+		if !p.local.IsValid() && iface != "" { // which one matters only to those who walk
+			return p, false
+		}
 	case to.Addr.IsValid():
 		if to.Addr.Is6() != p.v6 || to.Addr.IsLoopback() { // that needs route_localnet
 			return p, false
 		}
 		p.local = to.Addr
+	}
+	if p.local != from.local || p.port != from.port { // else the kernel does not call it translated
+		p.natted, p.was = true, from.port
 	}
 	return p, true
 }

@@ -131,6 +131,9 @@ func (r *reader) natTo(w string) fact.NatTo {
 	case i < 0:
 		return fact.NatTo{}
 	}
+	if i > 0 && (words[i-1] == "ip" || words[i-1] == "ip6") {
+		r.b.Family(words[i-1])
+	}
 	words = slices.DeleteFunc(words[i+1:], func(s string) bool { return s == "random" || s == "persistent" || s == "fully-random" || s == "," })
 	return xtables.NatTo(strings.Join(words, ""))
 }

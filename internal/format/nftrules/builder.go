@@ -103,7 +103,7 @@ func (b *Builder) Field(name string) (f Field, ok bool) {
 }
 
 func (b *Builder) networkField(family, name string) value {
-	b.family(family)
+	b.Family(family)
 	v := value{text: family + " " + name, size: 1, v6: family == "ip6"}
 	switch {
 	case name == "saddr":
@@ -119,9 +119,9 @@ func (b *Builder) networkField(family, name string) value {
 	return v
 }
 
-// family narrows to a family as nft does, by a hidden condition, in tables of
+// Family narrows to a family as nft does, by a hidden condition, in tables of
 // both.
-func (b *Builder) family(f string) {
+func (b *Builder) Family(f string) {
 	if b.m.rule.family == "inet" {
 		b.m.narrow(metaFields[15], one([]byte{map[string]byte{"ip": 2, "ip6": 10}[f]}), false, false, "")
 	}
@@ -132,9 +132,9 @@ func (b *Builder) transportField(proto, name string) value {
 	number, known := protoByte(proto)
 	switch proto {
 	case "icmp":
-		b.family("ip")
+		b.Family("ip")
 	case "icmpv6":
-		b.family("ip6")
+		b.Family("ip6")
 	case "th":
 		known = false
 	}

@@ -114,7 +114,21 @@ func stepNAT(m *machine, t table) {
 	if v.word == "dnat" {
 		m.each(func(r *fact.Rule) { r.NatTo = to })
 	}
+	m.onlyFamily(byte(t.u32(2)))
 	m.finish(v)
+}
+
+// onlyFamily: in a table of both families, address translation of one lets the
+// other pass (nft_nat_inet_eval).
+func (m *machine) onlyFamily(number byte) {
+	if f := familyOf([]byte{number}); f == "" || m.rule.family != "inet" {
+		return
+	}
+	for i := range m.alts {
+		if !m.alts[i].done {
+			m.singleFamily(&m.alts[i], metaFields[15], []byte{number}, false)
+		}
+	}
 }
 
 // natTo reads the registers of the attributes addr and addr+1, port and port+1.
