@@ -8,7 +8,6 @@ import (
 	"flag"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,22 +23,33 @@ import (
 
 var screenshots = flag.Bool("screenshots", false, "write docs/report.*.png")
 
-// The report in HTML is opened by a real browser: nothing but the file is
-// fetched, nothing is complained about, the rules of accessibility of axe hold in
-// light and dark, and it can be printed.
+// TestReportInBrowser: the report on the incident, made on the host, is opened by
+// a real browser: nothing but the file is fetched, nothing is complained about,
+// the rules of accessibility of axe hold in light and dark, and it can be
+// printed.
 func TestReportInBrowser(t *testing.T) {
 	axe, err := os.ReadFile(filepath.Join("..", ".cache", "axe", "package", "axe.min.js"))
 	if err != nil {
 		t.Fatalf("%v (.ci/deps fetches it)", err)
 	}
-	bin := product(t)
+	h := boot(t, Config{Name: "report", Scenario: "seed"})
+	if err := h.CopyIn(t.Context(), product(t), "/root/demine"); err != nil {
+		t.Fatal(err)
+	}
 	for _, lang := range []string{"en", "zh-CN"} {
 		t.Run(lang, func(t *testing.T) {
+			r, err := h.Run(t.Context(), "/root/demine", "report", "--lang", lang, "--format", "html")
+			if err != nil || r.Exit != 0 {
+				t.Fatalf("exit %d, %v: %s", r.Exit, err, r.Stderr)
+			}
+			for _, want := range []string{"minerd", "6380", "/var/spool/cron", "<svg"} {
+				if !strings.Contains(r.Stdout, want) {
+					t.Errorf("%q is not in the report", want)
+				}
+			}
 			page := filepath.Join(t.TempDir(), "report.html")
-			scan := filepath.Join("..", "internal", "report", "testdata", "mining.json")
-			c := exec.Command(bin, "report", "--lang", lang, "--from", scan, "--format", "html", "--output", page)
-			if out, err := c.CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
+			if err := os.WriteFile(page, []byte(r.Stdout), 0o600); err != nil {
+				t.Fatal(err)
 			}
 			b := browse(t)
 			b.do(chromedp.Navigate((&url.URL{Scheme: "file", Path: page}).String()), chromedp.WaitReady(chromedp.CSS("main")))
