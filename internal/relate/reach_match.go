@@ -186,7 +186,9 @@ func (w *walk) addrType(types []string) bool {
 	if !w.v6 || w.base.backend == "nft" {
 		return local && w.base.here || slices.Contains(types, "UNICAST") && !w.base.here
 	}
-	routed := func(s string) bool { return slices.Contains([]string{"LOCAL", "ANYCAST", "PROHIBIT", "UNREACHABLE"}, s) }
+	routed := func(s string) bool {
+		return slices.Contains([]string{"LOCAL", "ANYCAST", "PROHIBIT", "UNREACHABLE"}, s)
+	}
 	scope := func(s string) bool { return s == "MULTICAST" || s == "UNSPEC" }
 	return !slices.ContainsFunc(types, scope) && (!slices.ContainsFunc(types, routed) || local && w.base.here)
 }

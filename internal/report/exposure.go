@@ -108,6 +108,41 @@ func (p *printer) because(e *relate.Exposure) {
 	for i := range e.Saved {
 		p.hang("    ", p.say("exposure.saved", "where", p.origin(&e.Saved[i])), 2)
 	}
+	p.contained(e)
+	p.opened(e)
+}
+
+// contained says in which container a listener is and by which ports of the host
+// it is reached.
+func (p *printer) contained(e *relate.Exposure) {
+	if e.Container != "" {
+		s := p.say("exposure.container", "name", e.Container)
+		if e.Image != "" {
+			s += p.say("exposure.container.image", "image", e.Image)
+		}
+		p.hang("    ", s, 2)
+	}
+	if len(e.Published) > 0 {
+		s := p.say("exposure.published", "at", e.Published)
+		if e.By != "" {
+			s += p.say("exposure.published.by", "rule", e.By)
+		}
+		p.hang("    ", s, 2)
+	}
+}
+
+// opened says since when, by whom and how a listener can be reached, as far as
+// shell histories tell.
+func (p *printer) opened(e *relate.Exposure) {
+	const most = 3
+	for i := range e.Opened[max(0, len(e.Opened)-most):] {
+		o := &e.Opened[max(0, len(e.Opened)-most)+i]
+		id := "exposure.opened"
+		if o.Time.IsZero() {
+			id += ".undated"
+		}
+		p.hang("    ", p.say(id, "at", p.clock(o.Time), "user", o.User, "command", o.Text, "where", p.origin(&o.Origin)), 2)
+	}
 }
 
 // inShort names listeners of which there is nothing more to say.
