@@ -2,6 +2,7 @@ package services
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -36,7 +37,7 @@ var Formats = map[string]func([]byte) ([]fact.Setting, error){
 func Includes(format, name string) bool {
 	switch format {
 	case "ini", "rsyncd":
-		return slices.Contains([]string{"!include", "!includedir", "include", "include_dir", "include_if_exists", "include.files", "&include", "&merge"}, name)
+		return slices.Contains([]string{"!include", "!includedir", "include", "include_dir", "include_if_exists", "include.files", "global.include", "&include", "&merge"}, name)
 	}
 	return false
 }
@@ -44,14 +45,14 @@ func Includes(format, name string) bool {
 // errProgram: a file of settings does more than assign literals.
 var errProgram = errors.New("a program that sets more than can be read from it")
 
-// hbaSettings says what pg_hba.conf asks of everyone ("remote": none, password,
-// key, acl), and which other hosts it lets in without ("trusts").
+// hbaSettings says what pg_hba.conf asks of everyone ("pg_hba.conf": none,
+// password, key, acl), and by which lines it lets some other hosts in without.
 func hbaSettings(b []byte) ([]fact.Setting, error) {
 	rules := pghba.Parse(b)
 	asks, by, trusting := pghba.Remote(rules)
-	out := []fact.Setting{{Name: "remote", Value: asks, From: "file", Origin: fact.Origin{Line: by.Line}}}
+	out := []fact.Setting{{Name: "pg_hba.conf", Value: asks, From: "file", Origin: fact.Origin{Line: by.Line}}}
 	for _, r := range trusting {
-		out = append(out, fact.Setting{Name: "trusts", Value: r.Text(), From: "file", Origin: fact.Origin{Line: r.Line}})
+		out = append(out, fact.Setting{Name: fmt.Sprintf("pg_hba.conf trusts.%d", r.Line), Value: r.Text(), From: "file", Origin: fact.Origin{Line: r.Line}})
 	}
 	for _, r := range rules {
 		if strings.HasPrefix(r.Type, "include") {
@@ -61,10 +62,10 @@ func hbaSettings(b []byte) ([]fact.Setting, error) {
 	return out, nil
 }
 
-// rsyncSettings says which modules of rsyncd.conf anybody may use: "open" those
-// without "auth users" and "hosts allow", "writable" those of them that can be
-// written (rsyncd.conf(5): "read only" is yes by default). A setting before the
-// first module is the default of all.
+// rsyncSettings says which modules of rsyncd.conf anybody may use: "no auth
+// users.NAME" those without "auth users" and "hosts allow", "writable.NAME" those
+// of them that can be written (rsyncd.conf(5): "read only" is yes by default). A
+// setting before the first module is the default of all.
 func rsyncSettings(b []byte) ([]fact.Setting, error) {
 	out := ini.Parse(b)
 	global := map[string]string{}
@@ -96,7 +97,7 @@ func rsyncSettings(b []byte) ([]fact.Setting, error) {
 			continue
 		}
 		at := fact.Origin{Line: lines[m]}
-		found = append(found, fact.Setting{Name: "open." + m, Value: m, From: "file", Origin: at})
+		found = append(found, fact.Setting{Name: "no auth users." + m, Value: m, From: "file", Origin: at})
 		if w := strings.ToLower(get("readonly")); w == "no" || w == "false" || w == "0" {
 			found = append(found, fact.Setting{Name: "writable." + m, Value: m, From: "file", Origin: at})
 		}

@@ -75,6 +75,7 @@ type File struct {
 	Format  string   `yaml:"format"`  // one of Formats
 	Flag    []string `yaml:"flag"`    // options of the command line that name the file
 	Env     []string `yaml:"env"`     // variables that do
+	Title   Pattern  `yaml:"title"`   // the name that it gives itself, where that tells the file: the first group
 	Setting string   `yaml:"setting"` // the one of Settings that does, in files before this
 	File    string   `yaml:"file"`    // its name below the folder that those name
 	Paths   []string `yaml:"paths"`   // else; relative ones are below the folder that it runs in; * matches in a name
@@ -106,6 +107,7 @@ type Rule struct {
 type Question struct {
 	Get   string    `yaml:"get"`  // path of an HTTP request
 	Wait  Pattern   `yaml:"wait"` // what it says first
+	Says  string    `yaml:"says"` // what the bytes say, where people cannot read them
 	Send  string    `yaml:"send"` // bytes, as letters up to U+00FF
 	Means []Meaning `yaml:"means"`
 }

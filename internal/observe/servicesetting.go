@@ -128,6 +128,11 @@ func (l *serviceLook) paths(s *server, c services.File, env map[string]string, b
 			name, ok = services.Source{Flag: []string{f}}.Option(s.process.Argv)
 		}
 	}
+	if title := strings.Join(s.process.Argv, " "); !ok && c.Title.Regexp != nil {
+		if m := c.Title.FindStringSubmatch(strings.TrimRight(title, " ")); m != nil {
+			name, ok = m[1], true
+		}
+	}
 	for _, n := range c.Env {
 		if !ok {
 			name, ok = env[n]

@@ -172,10 +172,10 @@ func (r Rule) Text() string {
 	return strings.Join(strings.Fields(strings.Join([]string{r.Type, list(r.Databases), list(r.Users), r.Address, r.Method}, " ")), " ")
 }
 
-// covers reports whether every connection that r matches matches a, too.
-func (a Rule) covers(r Rule) bool {
-	types := a.Type == r.Type || a.Type == "host" && r.Type != "local"
-	return types && allOf(a.Databases, r.Databases, "replication") && allOf(a.Users, r.Users, "") && a.coversAddress(r)
+// covers reports whether every connection that o matches matches r, too.
+func (r Rule) covers(o Rule) bool {
+	types := r.Type == o.Type || r.Type == "host" && o.Type != "local"
+	return types && allOf(r.Databases, o.Databases, "replication") && allOf(r.Users, o.Users, "") && r.coversAddress(o)
 }
 
 // allOf: "all" is every name but the one with a meaning of its own.
@@ -185,12 +185,12 @@ func allOf(a, r []string, but string) bool {
 	})
 }
 
-func (a Rule) coversAddress(r Rule) bool {
+func (r Rule) coversAddress(o Rule) bool {
 	switch {
-	case a.Address == "all" || a.Address == r.Address:
+	case r.Address == "all" || r.Address == o.Address:
 		return true
-	case !a.Net.IsValid() || !r.Net.IsValid():
+	case !r.Net.IsValid() || !o.Net.IsValid():
 		return false
 	}
-	return a.Net.Bits() <= r.Net.Bits() && a.Net.Masked().Contains(r.Net.Masked().Addr())
+	return r.Net.Bits() <= o.Net.Bits() && r.Net.Masked().Contains(o.Net.Masked().Addr())
 }
