@@ -26,7 +26,7 @@ func (a *Agent) traces(ctx context.Context, snap *fact.Snapshot) *fact.Snapshot 
 		if f.Class == judge.Attack {
 			ctx, cancel := context.WithTimeout(ctx, tracesTime)
 			defer cancel()
-			return observe.Run(ctx, a.h, observers(named("log", "servicelog", "audit")), observe.Scope{Traces: true}, snap)
+			return observe.Run(ctx, a.h, observers(named("log", "servicelog", "audit", "packagelog")), observe.Scope{Traces: true}, snap)
 		}
 	}
 	return snap

@@ -185,7 +185,7 @@ func (s Service) Setting(name string) Setting {
 //	redis-replica, redis-module, redis-attack, redis-saved, redis-command (of an AOF file, without a time)
 //	postgres-program, mysql-udf, mysql-file
 //	service-shell             a shell that a service started did not find what it was to run
-//	package-installed         Text is what
+//	package-installed, package-removed   Text is what
 //	audit-exec, audit-connect, audit-user, audit-config   auditd
 //	log-wiped                 Method says how: empty, null-link, zeroed, removed,
 //	                          deleted (a process still writes it)

@@ -19,6 +19,7 @@ var All = []*Observer{
 	history,
 	servicelog,
 	audit,
+	packagelog,
 	sshd,
 	key,
 	credential,

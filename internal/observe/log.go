@@ -98,7 +98,9 @@ func (r *logReader) syslogs(names []string, all bool) []fact.LogEvent {
 			r.scan(fs[age].path, s, func(i host.Info) { c.Now = lastLine(i, age, now) }, func(line logscan.Line, n int, off int64) {
 				c.Add(line.Text, n, off)
 			})
-			events = append(events, dressed(c.Events(), l.kinds)...)
+			if events = append(events, dressed(c.Events(), l.kinds)...); len(events) > 4*maxEvents {
+				events = newest(events, 2*maxEvents)
+			}
 		}
 		if !found {
 			return events

@@ -24,7 +24,7 @@ func TestServiceLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := lookForTraces(t, h, infected(), servicelog, audit)
+	s := lookForTraces(t, h, infected(), servicelog, audit, packagelog)
 	got := map[string]string{}
 	for _, e := range s.Log {
 		got[e.Kind+" "+e.Marker+e.Method+" "+fmt.Sprint(e.Origin.Path, ":", e.Origin.Line)] =
@@ -40,6 +40,7 @@ func TestServiceLog(t *testing.T) {
 		"service-shell shell-of-service /srv/odd/error.log:1":                            "odd 203.0.113.8 0 x1 zone 18:59:01",
 		"log-wiped deleted /var/log/shop.log:0":                                          "  0 x0 none 00:00:00",
 		"audit-exec /usr/bin/dash /var/log/audit/audit.log:1":                            "www-data  0 x0 exact 19:00:00",
+		"package-installed  /var/log/dpkg.log:2":                                         "  0 x0 zone 18:59:40",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -57,7 +58,7 @@ func TestServiceLogWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, _ := lookAtHost(t, h, *infected(), servicelog, audit)
+	s, _ := lookAtHost(t, h, *infected(), servicelog, audit, packagelog)
 	if len(s.Log) != 0 {
 		t.Errorf("%+v", s.Log)
 	}

@@ -104,7 +104,7 @@ func TestAnchors(t *testing.T) {
 		}
 	}
 	for _, r := range refusals {
-		if !anchored("Nov 22 18:59:01 h cron[1]: (root) " + string(r)) {
+		if !anchored("Nov 22 18:59:01 h cron[1]: (root) " + string(r) + " (x)") {
 			t.Errorf("no anchor in %q", r)
 		}
 	}
@@ -146,6 +146,30 @@ func TestFolds(t *testing.T) {
 	}
 	if got[len(got)-1].Kind != Accepted {
 		t.Errorf("last: %+v", got[len(got)-1])
+	}
+}
+
+// A log of any size leaves so many events: the newest, and what cron ran goes
+// first; failures of very many addresses are one each.
+func TestBounded(t *testing.T) {
+	c := &Collector{Now: at(20, 0, 0), Loc: cst}
+	c.Add([]byte("Nov 22 18:00:00 h sshd[1]: Accepted password for root from 192.0.2.1 port 4 ssh2"), 1, 0)
+	for i := range 3*maxKept + 3*maxFailed {
+		c.Add(fmt.Appendf(nil, "Nov 22 18:00:01 h CRON[%d]: (root) CMD (x)", i), i, 0)
+		c.Add(fmt.Appendf(nil, "Nov 22 18:00:01 h sshd[1]: Failed password for root from 10.0.%d.%d port 4 ssh2", i/2%100, i%50), i, 0)
+	}
+	got := c.Events()
+	if len(got) > 2*maxKept+maxFailed+5000 || got[0].Kind != Accepted {
+		t.Errorf("%d events, the first %+v", len(got), got[0])
+	}
+	failed := 0
+	for _, e := range got {
+		if e.Kind == Failed {
+			failed += max(1, e.Count)
+		}
+	}
+	if failed != 3*maxKept+3*maxFailed {
+		t.Errorf("%d failures", failed)
 	}
 }
 

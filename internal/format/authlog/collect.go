@@ -3,43 +3,50 @@ package authlog
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"time"
 
 	"demine/internal/fact"
 )
 
-// foldAbove is how many failed logins of one address stand for themselves,
-// maxFrom how many addresses are counted apart.
+// foldAbove is how many failed logins of one address stand for themselves, and
+// maxFailed of all addresses together; maxFrom is how many addresses are counted
+// apart, maxKept how many other events are kept, the newest.
 const (
 	foldAbove = 50
+	maxFailed = 5_000
 	maxFrom   = 20_000
+	maxKept   = 10_000
 )
 
 // Anchors are byte strings of which every line that Parse understands holds
-// one. Other lines need not be given to a Collector.
+// one; the shortest decides how fast they are found. Other lines need not be given to a Collector.
 var Anchors = []string{
-	"Accepted ", "Failed ", "Invalid user ", "CMD (", " cmd ", "COMMAND=", "new user: ", "delete user ", "change user ", "password changed", "]: add '", "d: add '",
-	"INSECURE MODE", "BAD FILE", "WRONG FILE", "WRONG INODE", "BAD LINK", "NOT A REGULAR", "NOT REGULAR", "CAN'T ", "SYMLINK", "ORPHAN",
-	") FAILED", ") ERROR", ") Error", ") AUTH", ") bad ", "PAM ERROR", "CANNOT", "getpwnam()",
+	"Accepted ", "Failed ", "Invalid user ", ") CMD (", ": USER ", "COMMAND=", "new user: ", "delete user ", "change user ", "password changed",
+	"]: add '", "d: add '", "INSECURE MODE", "BAD FILE", "WRONG FILE", "WRONG INODE", "BAD LINK", "NOT A REGULAR", "NOT REGULAR", ") CAN'T ",
+	"SYMLINK", ") ORPHAN", ") FAILED", ") ERROR", ") Error", ") AUTH (", ") bad ", "PAM ERROR", ") CANNOT", "getpwnam()",
 }
 
 // Collector takes the lines of one log file and gives its events. Syslog
 // writes no year: what would lie more than a day after Now is of an earlier
 // year. More than 50 failed logins from one address become one event at the
-// place of the first, with Count, without User, Until the last. Memory is
-// linear in what is not folded.
+// place of the first, with Count, without User, Until the last; so do those of
+// fewer when there are very many addresses. Memory is bounded: of the rest the
+// newest events are kept, and what cron ran goes first.
 type Collector struct {
 	Now  time.Time      // no line is later
 	Loc  *time.Location // nil: UTC
 	Path fact.Path
 
 	events []fact.LogEvent
+	failed int // of the events
 	from   map[string]*attempts
 }
 
 // attempts are the failed logins of one address.
 type attempts struct {
 	kept, count int
+	more        bool     // not all are kept
 	last        [40]byte // the head of the last line
 	until       time.Time
 	placed      bool // the folded event is out
@@ -92,7 +99,7 @@ func (c *Collector) busy(line []byte) *attempts {
 	}
 	addr, rest, _ := bytes.Cut(msg[i+6:], []byte{' '})
 	t := c.from[string(addr)]
-	if t == nil || t.kept <= foldAbove || !bytes.HasPrefix(rest, []byte("port ")) {
+	if t == nil || !t.more || !bytes.HasPrefix(rest, []byte("port ")) {
 		return nil
 	}
 	return t
@@ -102,6 +109,9 @@ func (c *Collector) busy(line []byte) *attempts {
 func (c *Collector) AddEvent(e fact.LogEvent) {
 	if e.Kind != Failed && e.Kind != LoginFailed || e.From == "" {
 		c.events = append(c.events, e)
+		if len(c.events)-c.failed >= 2*maxKept {
+			c.thin()
+		}
 		return
 	}
 	if c.from == nil {
@@ -118,8 +128,26 @@ func (c *Collector) AddEvent(e fact.LogEvent) {
 		t.until = e.Time
 	}
 	// Only what may still stand for itself is kept.
-	if t.kept++; t.kept <= foldAbove {
+	if t.kept == 0 || t.kept < foldAbove && c.failed < maxFailed {
+		t.kept++
+		c.failed++
 		c.events = append(c.events, e)
+		return
+	}
+	t.more = true
+}
+
+// thin keeps maxKept events beside failed logins.
+func (c *Collector) thin() {
+	over := len(c.events) - c.failed - maxKept
+	for _, kind := range []string{Run, ""} {
+		c.events = slices.DeleteFunc(c.events, func(e fact.LogEvent) bool {
+			drop := over > 0 && (e.Kind == kind || kind == "" && e.Kind != Failed && e.Kind != LoginFailed)
+			if drop {
+				over--
+			}
+			return drop
+		})
 	}
 }
 
@@ -141,16 +169,13 @@ func (c *Collector) key(from string) string {
 	return p.String()
 }
 
-// Len is how many events are kept so far, folded ones not yet folded.
-func (c *Collector) Len() int { return len(c.events) }
-
 // Events gives all, in the order in which they came. The Collector is empty
 // after that.
 func (c *Collector) Events() []fact.LogEvent {
 	out := c.events[:0]
 	for _, e := range c.events {
 		t := c.from[c.key(e.From)]
-		if e.Kind != Failed && e.Kind != LoginFailed || t == nil || t.count <= foldAbove {
+		if e.Kind != Failed && e.Kind != LoginFailed || t == nil || t.count <= foldAbove && !t.more {
 			out = append(out, e)
 			continue
 		}
@@ -162,7 +187,7 @@ func (c *Collector) Events() []fact.LogEvent {
 		out = append(out, e)
 	}
 	clear(c.events[len(out):])
-	c.events, c.from = nil, nil
+	c.events, c.from, c.failed = nil, nil, 0
 	return out
 }
 
