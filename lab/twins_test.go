@@ -13,7 +13,6 @@ import (
 // notSeenYet are the twins of which demine reads nothing yet, and what it would have to read. One that is found must be
 // taken off this list.
 var notSeenYet = map[string]string{
-	"allocator-preload":     "LD_PRELOAD in the environment of a process",
 	"pause":                 "manifests of static pods",
 	"gluesource":            "scripts that a running interpreter was given",
 	"installers-in-history": "what a history says was run, without anything left of it",

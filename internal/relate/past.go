@@ -66,10 +66,10 @@ func (x *Index) addGroups() {
 	}
 }
 
-// An idle process is worth a look for its past when that was half a CPU for a
+// An idle process is worth a look for its past when that was a fifth of a CPU, for a
 // minute at least. It decides what is read, never what is said.
 const (
-	pastPercent = 50
+	pastPercent = 20
 	pastSeconds = 60
 )
 
