@@ -124,10 +124,13 @@ func looksLikeLog(dir fact.Path, name string) bool {
 		return true
 	}
 	n := strings.ToLower(name)
+	if strings.HasPrefix(string(dir), "/var/lib/") { // databases keep logs of their own kind beside their data
+		n = strings.TrimRight(strings.TrimSuffix(n, path.Ext(n)), ".0123456789") + strings.TrimRight(path.Ext(n), ".0123456789")
+		return strings.HasSuffix(n, ".log") && !strings.HasPrefix(n, "tc.") || strings.HasSuffix(n, ".err")
+	}
 	for _, word := range []string{"log", "access", "error", "catalina", "stdout", "stderr", ".out", ".err", "messages"} {
 		if strings.Contains(n, word) {
-			return !slices.Contains([]string{".tmp", ".pos", ".idx", ".sock", ".pid", ".conf", ".so", ".jar"}, path.Ext(n)) &&
-				!strings.Contains(n, "ib_logfile") && !strings.Contains(n, "binlog")
+			return !slices.Contains([]string{".tmp", ".pos", ".idx", ".sock", ".pid", ".conf", ".so", ".jar"}, path.Ext(n))
 		}
 	}
 	return false

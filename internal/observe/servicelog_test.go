@@ -63,3 +63,17 @@ func TestServiceLogWaits(t *testing.T) {
 		t.Errorf("%+v", s.Log)
 	}
 }
+
+func TestLooksLikeLog(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/var/log/nginx/access.log.2.gz": true, "/var/log/httpd/access_log-20261115": true, "/opt/tomcat/logs/catalina.out": true,
+		"/var/lib/mysql/host.err": true, "/var/lib/mysql/general.log": true, "/var/lib/mysql/aria_log.00000001": false, "/var/lib/mysql/ib_logfile0": false,
+		"/var/lib/mysql/tc.log": false, "/var/lib/docker/containers/0a/0a-json.log": true, "/var/lib/docker/containers/0a/0a-json.log.1": true,
+		"/var/lib/redis/appendonlydir/appendonly.aof.1.incr.aof": true, "/var/lib/redis/dump.rdb": false, "/var/log/auth.log": false, "/var/log/shop.log": true,
+		"/usr/local/nginx/logs/nginx.pid": false,
+	} {
+		if got := looksLikeLog(fact.Path(filepath.Dir(path)), filepath.Base(path)); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}

@@ -93,7 +93,7 @@ func (c *Collector) busy(line []byte) *attempts {
 	if i := bytes.LastIndexByte(tag, ' '); i < 0 || !bytes.HasPrefix(tag[i+1:], []byte("sshd")) {
 		return nil
 	}
-	i := bytes.LastIndex(msg, []byte(" from "))
+	i := lastFrom(msg)
 	if i < 0 {
 		return nil
 	}
@@ -103,6 +103,16 @@ func (c *Collector) busy(line []byte) *attempts {
 		return nil
 	}
 	return t
+}
+
+// lastFrom is bytes.LastIndex for " from ", of which the end is near.
+func lastFrom(b []byte) int {
+	for i := len(b) - 6; i >= 0; i-- {
+		if b[i] == ' ' && string(b[i:i+6]) == " from " {
+			return i
+		}
+	}
+	return -1
 }
 
 // AddEvent takes an event that is known already, of a source without lines.
