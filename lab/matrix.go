@@ -17,9 +17,7 @@ type Cell struct {
 	// Want is the least certainty of a finding about the stand-in: possible, likely or confirmed. Empty: an honest program,
 	// of which only something possible may be said.
 	Want string
-	// Until is what demine still lacks for that; empty: nothing. Such a cell is played and told in the table, and fails no test.
-	Until string
-	play  func(context.Context, *Scene) error
+	play func(context.Context, *Scene) error
 }
 
 // Cells are the whole matrix, stand-ins first.

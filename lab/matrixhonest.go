@@ -29,8 +29,9 @@ var honest = []Cell{
 	{Name: "restic", What: "a backup with restic", play: restic},
 	{Name: "gcc", What: "a compile with gcc", play: loop("deploy", compile)},
 	{Name: "go-build", What: "go build of the standard library", play: goBuilds},
+	{Name: "go-test", What: "go test runs a benchmark of all CPUs, from /tmp/go-build", play: goTests},
 	{Name: "vpxenc", What: "a video encoder", play: encoder},
-	{Name: "redis-benchmark", What: "redis-benchmark against a Redis of its own",
+	{Name: "redis-benchmark", What: "redis-benchmark against a Redis of its own, on a Unix socket",
 		play: loop("deploy", "redis-server --port 0 --unixsocket /home/deploy/r.sock --save '' & sleep 1; redis-benchmark -s /home/deploy/r.sock -l -q")},
 	{Name: "postgresql", What: "an analytical query on a real PostgreSQL", play: postgres},
 	{Name: "clamscan", What: "clamscan with RandomX's constants as its signatures reads the stand-in's file", play: clamscan},
@@ -97,8 +98,49 @@ func restic(ctx context.Context, s *Scene) error {
 	return err
 }
 
-// goBuilds needs a Go in the host, which is where it is on many machines, and no package's.
 func goBuilds(ctx context.Context, s *Scene) error {
+	if err := s.bringGo(ctx); err != nil {
+		return err
+	}
+	return loop("deploy", "rm -rf .cache; GOTOOLCHAIN=local GOFLAGS=-p=2 /usr/local/go/bin/go build std")(ctx, s)
+}
+
+// goTests runs what lies where programs are not installed, and rests as little as a miner.
+func goTests(ctx context.Context, s *Scene) error {
+	if err := s.bringGo(ctx); err != nil {
+		return err
+	}
+	const dir, text = "/srv/sum", `package sum
+
+import (
+	"crypto/sha512"
+	"testing"
+)
+
+func BenchmarkSum(b *testing.B) {
+	b.RunParallel(func(p *testing.PB) {
+		for sum := sha512.Sum512(nil); p.Next(); sum = sha512.Sum512(sum[:]) {
+		}
+	})
+}
+`
+	s.remove(dir)
+	for _, f := range []file{{path: dir + "/go.mod", text: "module sum\n\ngo 1.24\n"}, {path: dir + "/sum_test.go", text: text}} {
+		if err := s.h.put(ctx, strings.NewReader(f.text), f.path, 0o644); err != nil {
+			return err
+		}
+	}
+	if err := loop("deploy", "cd "+dir+"; GOTOOLCHAIN=local /usr/local/go/bin/go test -bench . -benchtime 1h -timeout 0")(ctx, s); err != nil {
+		return err
+	}
+	return until(ctx, 5*time.Minute, "the benchmark to run", func() error {
+		_, err := s.h.sh(ctx, "ps -C sum.test -o pcpu= | grep -q '[0-9][0-9][.]'")
+		return err
+	})
+}
+
+// bringGo puts a Go into the host, where it is on many machines, and no package's.
+func (s *Scene) bringGo(ctx context.Context) error {
 	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
 		return fmt.Errorf("find Go: %w", err)
@@ -120,7 +162,7 @@ func goBuilds(ctx context.Context, s *Scene) error {
 	if err != nil || r.Exit != 0 {
 		return fmt.Errorf("copy Go: %w: %s", err, r.Stderr)
 	}
-	return loop("deploy", "rm -rf .cache; GOTOOLCHAIN=local GOFLAGS=-p=2 /usr/local/go/bin/go build std")(ctx, s)
+	return nil
 }
 
 func encoder(ctx context.Context, s *Scene) error {

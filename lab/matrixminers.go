@@ -166,7 +166,7 @@ var newMiners = []Cell{
 		play: gominer("gominer", "-o", sealedAddr, "-s")},
 	{Name: "go-proxy", What: "written in Go; a pool's proxy: bare address and port, no wallet", Want: "confirmed",
 		play: gominer("gominer", "-o", poolAddr, "-u", "x")},
-	{Name: "go-alone", What: "written in Go; no pool and no word of one, nothing but work", Want: "possible", Until: "shape",
+	{Name: "go-alone", What: "written in Go; no pool and no word of one, nothing but work", Want: "possible",
 		play: func(ctx context.Context, s *Scene) error {
 			if err := s.program(ctx, "crunch", "/var/tmp/.x/gm"); err != nil {
 				return err
@@ -175,7 +175,7 @@ var newMiners = []Cell{
 		}},
 	{Name: "python", What: "a Python script in /tmp; Monero's Stratum", Want: "confirmed",
 		play: interpreted("miner.py", "/tmp/.x/m.py", "/usr/bin/python3")},
-	{Name: "java", What: "a Java source in /tmp; Monero's Stratum", Want: "confirmed", Until: "Java's heap",
+	{Name: "java", What: "a Java source in /tmp; Monero's Stratum", Want: "confirmed",
 		play: interpreted("Miner.java", "/tmp/.x/Miner.java", "/usr/bin/java", "-Xmx128m")},
 }
 
