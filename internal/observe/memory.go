@@ -29,7 +29,7 @@ const (
 	maxMemory    = 96 << 20 // of all processes
 	maxOneMemory = 24 << 20 // of one; never more than a quarter of what is left
 	minOneMemory = 1 << 20
-	maxWhole     = 384 << 20 // of all that are searched whole; never more than half of what is left for one
+	maxWhole     = 256 << 20 // of all that are searched whole; never more than half of what is left for one
 	maxArea      = 8 << 20   // of one mapping
 	maxSample    = 1 << 20   // of a large one
 	maxMaps      = 16 << 20  // bytes of /proc/PID/maps: some 200,000 mappings
