@@ -44,7 +44,7 @@ func seeRedis(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, 
 	if len(in.Process) == 0 {
 		return p, errNoProcess // that there is no server cannot be said
 	}
-	r := &redisLook{v: v, in: in, p: &p, netns: ownNetNS(in), quiet: sc.NoProbe}
+	r := &redisLook{v: v, in: in, p: &p, netns: ownNetNS(in), own: ownAddresses(v), quiet: sc.NoProbe}
 	servers := map[int]*fact.Process{}
 	for i := range in.Process {
 		if x := &in.Process[i]; isRedis(x) {
@@ -86,8 +86,9 @@ type redisLook struct {
 	v     *View
 	in    *fact.Snapshot
 	p     *Part
-	netns uint64 // demine's own
-	quiet bool   // nobody is to be asked
+	netns uint64              // demine's own
+	own   map[netip.Addr]bool // of this host
+	quiet bool                // nobody is to be asked
 }
 
 // redisServer is one server, with what each source says of it.
@@ -193,24 +194,12 @@ func (r *redisLook) addresses(s *redisServer) []string {
 	slices.SortStableFunc(ss, func(a, b fact.Socket) int { return rank(s, b) - rank(s, a) })
 	var out []string
 	for _, x := range ss {
-		a := addressOf(x)
-		if !slices.Contains(out, a) && len(out) < 3 {
+		a, ok := addressOf(x, r.own)
+		if ok && !slices.Contains(out, a) && len(out) < 3 {
 			out = append(out, a)
 		}
 	}
 	return out
-}
-
-// addressOf is where a socket can be reached from this host.
-func addressOf(x fact.Socket) string {
-	addr := x.Local
-	switch {
-	case addr.IsUnspecified() && addr.Is6() && x.V6Only:
-		addr = netip.IPv6Loopback()
-	case addr.IsUnspecified():
-		addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	}
-	return netip.AddrPortFrom(addr.Unmap().WithZone(""), uint16(x.Port)).String()
 }
 
 // rank prefers the port that the title names over that of the cluster bus, and

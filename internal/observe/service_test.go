@@ -127,6 +127,7 @@ func TestServiceIsNotAsked(t *testing.T) {
 		state  fact.State
 	}{
 		"told not to":       {func(*fact.Snapshot) {}, Scope{NoProbe: true}, "not-asked", fact.Partial},
+		"another host":      {func(s *fact.Snapshot) { s.Socket[0].Local = netip.MustParseAddr("192.0.2.1") }, Scope{}, "not-asked", fact.Seen},
 		"another namespace": {func(s *fact.Snapshot) { s.Process[1].NetNS = 7 }, Scope{}, "other-namespace", fact.Seen},
 	} {
 		h, base, kernel := serviceHost(t, k, services.Sample{Exe: "memcached", Argv: []string{"memcached"}, Answer: &answer})

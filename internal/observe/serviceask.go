@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -34,6 +35,7 @@ func (l *serviceLook) askAll(ctx context.Context, servers []*server, quiet bool)
 			ask = append(ask, s)
 		}
 	}
+	own := ownAddresses(l.v)
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, askedAtOnce)
 	failed := make([]error, len(ask))
@@ -43,7 +45,7 @@ func (l *serviceLook) askAll(ctx context.Context, servers []*server, quiet bool)
 			defer wg.Done()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			failed[i] = s.ask(ctx, l.v)
+			failed[i] = s.ask(ctx, l.v, own)
 		}()
 	}
 	wg.Wait()
@@ -76,20 +78,50 @@ func askedCode(err error) string {
 // errOther: what answered is not that service, or speaks TLS.
 var errOther = errors.New("the answer is of something else")
 
+// errNowhere: a program may listen on an address that is not this host's
+// (IP_FREEBIND, ip(7)). To ask there would be to ask another host.
+var errNowhere = errors.New("it listens on no address of this host")
+
+// ownAddresses are those of the host's interfaces.
+func ownAddresses(v *View) map[netip.Addr]bool {
+	out := map[netip.Addr]bool{}
+	ips, _ := v.Host().Kernel.Addresses() // without them only loopback is asked
+	for _, ip := range ips {
+		if a, ok := netip.AddrFromSlice(ip); ok {
+			out[a.Unmap()] = true
+		}
+	}
+	return out
+}
+
+// addressOf is where a socket can be reached from this host, if it can.
+func addressOf(x fact.Socket, own map[netip.Addr]bool) (string, bool) {
+	addr := x.Local.Unmap().WithZone("")
+	switch {
+	case addr.IsUnspecified() && addr.Is6() && x.V6Only:
+		addr = netip.IPv6Loopback()
+	case addr.IsUnspecified():
+		addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	case !addr.IsLoopback() && !own[addr]:
+		return "", false
+	}
+	return netip.AddrPortFrom(addr, uint16(x.Port)).String(), true
+}
+
 // ask goes through the addresses until one answers as the service does. Those
 // on the ports that it usually has come first.
-func (s *server) ask(ctx context.Context, v *View) error {
+func (s *server) ask(ctx context.Context, v *View, own map[netip.Addr]bool) error {
 	ctx, cancel := context.WithTimeout(ctx, redisPatience)
 	defer cancel()
 	ss := slices.Clone(s.sockets)
 	slices.SortStableFunc(ss, func(a, b fact.Socket) int { return s.usual(a.Port) - s.usual(b.Port) })
 	var addrs []string
 	for _, x := range ss {
-		if a := addressOf(x); !slices.Contains(addrs, a) && len(addrs) < maxAskedPorts {
+		if a, ok := addressOf(x, own); ok && !slices.Contains(addrs, a) && len(addrs) < maxAskedPorts {
 			addrs = append(addrs, a)
 		}
 	}
-	err := errOther
+	err := errNowhere
 	for _, a := range addrs {
 		if err = s.talk(ctx, v, a); err == nil {
 			return nil
