@@ -311,6 +311,9 @@ func (g gen) nftOnTheWay(family, hook string) string {
 		c[len(c)-1] = "meta l4proto { tcp, udp } " + c[len(c)-1]
 	}
 	add(6, "ct state "+g.pick("new", "!= new", "invalid"))
+	if hook == "forward" || hook == "input" {
+		add(8, "ct status "+g.pick("dnat", "& dnat == 0"))
+	}
 	add(25, "meta mark 0x1")
 	return strings.Join(strings.Fields(strings.Join(c, " ")), " ")
 }

@@ -160,6 +160,10 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 		}
 	case name == "conntrack" && len(f) == 2 && f[0] == "--ctdir" && w.state == "new" && w.tracked() == "new":
 		return truthOf(f[1] == "ORIGINAL")
+	case name == "ct" && strings.TrimPrefix(word, "ct status ") == "dnat" && w.tracked() == "new":
+		return truthOf(w.natted && w.base.inside == nil)
+	case name == "ct" && strings.TrimPrefix(word, "ct status ") == "! dnat" && w.tracked() == "new":
+		return truthOf(!w.natted || w.base.inside != nil)
 	case name == "addrtype" && len(f) == 2 && f[0] == "--dst-type":
 		return truthOf(w.addrType(strings.Split(f[1], ",")) != not)
 	case name == "pkttype" && len(f) == 2:
@@ -167,8 +171,15 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 	case name == "rpfilter": // the sender's way back is through the same interface
 		return truthOf(!slices.Contains(f, "--invert"))
 	}
+	if slices.Contains(extensionHeaders, name) && w.stops(r, 0) { // the sender need not have one
+		return no
+	}
 	return w.rate(word, r)
 }
+
+// extensionHeaders are the matches of what stands between the headers of IPv6
+// and of the protocol (ip6tables-extensions(8)), and nft's name for them.
+var extensionHeaders = []string{"rt", "frag", "hbh", "dst", "mh", "ipv6header", "exthdr", "ah", "esp"}
 
 // asked is the port that the packet was for when it came to the namespace.
 func (w *walk) asked() int {

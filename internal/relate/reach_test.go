@@ -96,6 +96,8 @@ func TestReach(t *testing.T) {
 		{"invalid before conntrack", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n", 22, false, "nobody rule :1"},
 		{"not tracked", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 22 -j CT --notrack\nCOMMIT\n" + filter("DROP", "-A INPUT -m state --state NEW -j ACCEPT"), 22, false, "nobody policy"},
 		{"perhaps not tracked", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -s 10.0.0.0/8 -j CT --notrack\nCOMMIT\n" + filter("DROP", "-A INPUT -m state --state NEW -j ACCEPT"), 22, false, "cannot-tell unknown-match :1"},
+		{"a routing header", filter("ACCEPT", "-A INPUT -m rt --rt-type 0 -j DROP"), 22, true, "anywhere policy"},
+		{"a routing header lets in", filter("DROP", "-A INPUT -m rt --rt-type 0 -j ACCEPT"), 22, true, "cannot-tell unknown-match :1"},
 		{"family", filter("DROP"), 6379, true, "nobody policy"},
 		{"nothing of v6 in a table of v4", "table ip t {\n chain i {\n type filter hook input priority 0; policy drop;\n }\n}\n", 6379, true, "anywhere no-rules"},
 		{"inet", "table inet t {\n chain i {\n type filter hook input priority 0; policy drop;\n ip6 saddr fd00::/8 tcp dport 6379 accept\n ip saddr != 10.0.0.0/8 accept\n }\n}\n", 6379, true, "some rule [fd00::/8] :1"},

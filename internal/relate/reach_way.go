@@ -282,7 +282,7 @@ func (n *Net) along(d Door, w way) Reach {
 		return r
 	}
 	e := &effort{cells: cut(all, d.V6)}
-	devices := n.devices(all, d.V6)
+	devices := slices.DeleteFunc(n.devices(all, d.V6), func(v device) bool { return end.out != "" && v.name == end.out }) // its neighbours need no host
 	if w.inside != nil {
 		devices = []device{{name: w.in}}
 	}

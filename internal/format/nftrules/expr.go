@@ -232,6 +232,10 @@ func (m *machine) compare(v value, b []byte, not bool) {
 		m.narrow(v, one(b), not, false, "")
 	case v.kind == ctState && len(v.mask) == 4 && len(b) == 4 && !anySet(b):
 		m.states(v, binary.NativeEndian.Uint32(v.mask), !not)
+	case v.text == ctFields[2].text && len(v.mask) == 4 && binary.NativeEndian.Uint32(v.mask) == dstNAT && len(b) == 4 && !anySet(b):
+		w := "ct status " + bang(!not, "! ") + "dnat"
+		m.say(word{nft: strings.Replace(w, "! ", "!= ", 1), ipt: "-m conntrack " + bang(!not, "! ") + "--ctstatus DNAT"})
+		m.doubt(w)
 	case v.kind == tcpFlags && len(v.mask) == 1 && len(b) == 1:
 		m.flags(v.mask[0], b[0], not)
 	case (v.kind == saddr || v.kind == daddr) && len(v.mask) == len(b):
@@ -240,6 +244,9 @@ func (m *machine) compare(v value, b []byte, not bool) {
 		m.doubtOf(v, "", fmt.Sprintf("& 0x%x %s 0x%x", v.mask, map[bool]string{false: "==", true: "!="}[not], b))
 	}
 }
+
+// dstNAT is IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h.
+const dstNAT = 1 << 5
 
 // states is "ct state a,b" (any of the bits) or its opposite.
 func (m *machine) states(v value, mask uint32, not bool) {
