@@ -74,6 +74,7 @@ type server struct {
 	sockets  []fact.Socket // that it listens on
 	config   fact.Path
 	blind    bool // a file of settings is there, or must be, and could not be read
+	opened   int  // files of settings
 	settings []fact.Setting
 	secret   fact.Secret
 	auth, by string

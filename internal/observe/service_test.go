@@ -175,6 +175,19 @@ func TestServiceThatHangs(t *testing.T) {
 	}
 }
 
+// Files that include each other end, and what they say is not taken for all.
+func TestServiceIncludesItself(t *testing.T) {
+	files := map[string]string{"/etc/my.cnf": "[mysqld]\n!includedir /etc/my.cnf.d\n"}
+	for _, name := range []string{"a", "b", "c"} {
+		files["/etc/my.cnf.d/"+name+".cnf"] = "[mysqld]\n!includedir /etc/my.cnf.d\n"
+	}
+	h, base, _ := serviceHost(t, services.Of("mysqld", nil), services.Sample{Exe: "mysqld", Argv: []string{"mysqld"}, Files: files})
+	s, c := lookAtHost(t, h, base, service)
+	if got := s.Service[0]; got.Auth != "unknown" || c.State != fact.Partial || len(c.Gaps) != 1 || c.Gaps[0].Code != "too-many" {
+		t.Errorf("%+v, %+v", got, c)
+	}
+}
+
 // What can be guessed.
 func TestGuessable(t *testing.T) {
 	for password, want := range map[string]bool{

@@ -180,8 +180,20 @@ func (l *serviceLook) at(s *server, name string) fact.Path {
 	return fact.Path(name)
 }
 
+// maxOpened bounds the files of settings of one server: files can include each
+// other, and each of a folder all of it.
+const maxOpened = 100
+
 // file reads one file with what it includes.
 func (l *serviceLook) file(s *server, format string, f fact.Path, depth int) []fact.Setting {
+	if s.opened++; s.opened > maxOpened {
+		if s.opened == maxOpened+1 {
+			l.p.Gaps = append(l.p.Gaps, fact.Gap{Code: "too-many", What: f.String()})
+			s.gaps = append(s.gaps, "config")
+		}
+		s.blind = true
+		return nil
+	}
 	b, _, err := l.v.ReadFile(f, maxConfig)
 	var out []fact.Setting
 	if err == nil {
