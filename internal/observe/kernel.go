@@ -63,13 +63,13 @@ func (p *Part) modules(v *View) {
 		p.gap("/proc/modules", err)
 		return
 	}
-	views := moduleViews(v, proc.Modules(b))
+	views := p.moduleViews(v, proc.Modules(b))
 	if slices.ContainsFunc(slices.Collect(maps.Values(views)), unlistedModule) {
 		b, _, err := v.ReadFile("/proc/modules", 4<<20)
 		if err != nil {
 			return
 		}
-		again := moduleViews(v, proc.Modules(b))
+		again := new(Part).moduleViews(v, proc.Modules(b))
 		maps.DeleteFunc(views, func(name string, m fact.Module) bool {
 			return unlistedModule(m) && !(again[name].Name != "" && unlistedModule(again[name]))
 		})
@@ -84,7 +84,7 @@ func (p *Part) modules(v *View) {
 func unlistedModule(m fact.Module) bool { return !slices.Contains(m.KnownBy, "list") }
 
 // moduleViews are the modules that any view knows.
-func moduleViews(v *View, listed map[string]string) map[string]fact.Module {
+func (p *Part) moduleViews(v *View, listed map[string]string) map[string]fact.Module {
 	out := map[string]fact.Module{}
 	know := func(name, view string) {
 		m := out[name]
@@ -97,13 +97,16 @@ func moduleViews(v *View, listed map[string]string) map[string]fact.Module {
 		m.Taint = taint
 		out[name] = m
 	}
-	names, _ := v.Names("/sys/module")
+	names, err := v.Names("/sys/module")
+	p.gap("/sys/module", err)
 	for _, name := range names {
 		if sysModule(v, name) {
 			know(fact.Text([]byte(name)), "sys")
 		}
 	}
-	b, _, _ := v.ReadFile("/sys/kernel/tracing/enabled_functions", 4<<20)
+	const hooks = "/sys/kernel/tracing/enabled_functions"
+	b, _, err := v.ReadFile(hooks, 4<<20)
+	p.gap(hooks, err)
 	for _, name := range proc.HookModules(b) {
 		know(name, "hooks")
 	}
