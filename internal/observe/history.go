@@ -49,8 +49,12 @@ func seeHistory(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part,
 			f := host.Join(h, name)
 			i, err := v.Stat(f)
 			p.gap(f, err)
+			if e, ok := wiped(v, f, in.Host.BootTime, false); ok && e.Method == "null-link" {
+				e.User = homes[h] // an owner's choice, or an intruder's
+				p.Log = append(p.Log, e)
+			}
 			if err != nil || seen[i.ID] || i.Type == "device" {
-				continue // a link to /dev/null is an owner's choice
+				continue
 			}
 			seen[i.ID] = true
 			p.history(v, f, homes[h])
@@ -75,7 +79,11 @@ func (p *Part) history(v *View, f fact.Path, user string) {
 		if cut {
 			at.Line = 0
 		}
-		found = append(found, fact.LogEvent{Kind: "history", Time: e.Time, User: user, Text: shown(e.Text), Shell: &s, Origin: at})
+		clock := fact.ClockExact
+		if e.Time.IsZero() {
+			clock = fact.ClockNone
+		}
+		found = append(found, fact.LogEvent{Kind: "history", Time: e.Time, Clock: clock, User: user, Text: shown(e.Text), Shell: &s, Origin: at})
 	}
 	p.Log = append(p.Log, found[max(0, len(found)-maxHistoryLines):]...)
 }
@@ -105,9 +113,10 @@ var story = []string{
 	"useradd", "adduser", "usermod", "pkill", "killall", "setenforce", "insmod", "modprobe",
 }
 
-// storyFiles are names that do so anywhere in the line.
+// storyFiles are names, and words of hiding a history, that do so anywhere in
+// the line.
 var storyFiles = []string{
-	"sshd_config", "authorized_keys", "ld.so.preload", "/var/spool/cron", "/etc/cron", "rc.local", "redis.conf",
+	"HISTFILE", "HISTSIZE=0", "history -c", "history -d", "sshd_config", "authorized_keys", "ld.so.preload", "/var/spool/cron", "/etc/cron", "rc.local", "redis.conf",
 }
 
 // hints are parts of every line that the shell facts could say something of:

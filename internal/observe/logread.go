@@ -68,7 +68,7 @@ func (r *logReader) scan(at fact.Path, s *logscan.Scanner, start func(host.Info)
 		return
 	}
 	defer plain.Close()
-	var in io.Reader = io.LimitReader(plain, most)
+	in := io.LimitReader(plain, most)
 	switch {
 	case packed:
 		skip = 0
