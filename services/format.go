@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"demine/internal/fact"
+	"demine/internal/format/exports"
 	"demine/internal/format/ini"
 	"demine/internal/format/pghba"
 	"demine/internal/format/properties"
@@ -29,8 +30,9 @@ var Formats = map[string]func([]byte) ([]fact.Setting, error){
 		}
 		return out, nil
 	},
-	"pghba":  hbaSettings,
-	"rsyncd": rsyncSettings,
+	"pghba":   hbaSettings,
+	"rsyncd":  rsyncSettings,
+	"exports": func(b []byte) ([]fact.Setting, error) { return exportsSettings(b), nil },
 }
 
 // Includes: the setting names files that stand in its place.
@@ -107,3 +109,28 @@ func rsyncSettings(b []byte) ([]fact.Setting, error) {
 
 // plainName: rsync takes blanks out of names.
 func plainName(s string) string { return strings.ToLower(strings.ReplaceAll(s, " ", "")) }
+
+// exportsSettings says which folders NFS gives to everyone without Kerberos:
+// "for everyone.LINE", and of them those that can be written, and those on which
+// the root of any other host is root.
+func exportsSettings(b []byte) []fact.Setting {
+	var out []fact.Setting
+	for _, g := range exports.Parse(b) {
+		if g.Client != "" || g.Kerberos {
+			continue
+		}
+		names := []string{"for everyone"}
+		if g.Writable {
+			names = append(names, "writable for everyone")
+		}
+		if g.Writable && g.Root {
+			names = append(names, "root for everyone")
+		}
+		for _, name := range names {
+			out = append(out, fact.Setting{
+				Name: fmt.Sprintf("%s.%d", name, g.Line), Value: g.Path.String(), From: "file", Origin: fact.Origin{Line: g.Line},
+			})
+		}
+	}
+	return out
+}

@@ -49,8 +49,9 @@ type Service struct {
 
 // Identity recognises a process.
 type Identity struct {
-	Exe  Pattern `yaml:"exe"`  // base name of the program, or of the name of a process whose program is not shown
-	Argv Pattern `yaml:"argv"` // one of its arguments, where the program is an interpreter
+	Kernel string  `yaml:"kernel"` // name of a kernel thread, and nothing else
+	Exe    Pattern `yaml:"exe"`    // base name of the program, or of the name of a process whose program is not shown
+	Argv   Pattern `yaml:"argv"`   // one of its arguments, where the program is an interpreter
 }
 
 // Of gives the service that a program with these arguments is, or nil.
@@ -63,8 +64,18 @@ func Of(exe string, argv []string) *Service {
 	return nil
 }
 
+// OfKernel gives the service that kernel threads of this name are, or nil.
+func OfKernel(thread string) *Service {
+	for _, k := range All() {
+		if slices.ContainsFunc(k.Is, func(i Identity) bool { return i.Kernel != "" && i.Kernel == thread }) {
+			return k
+		}
+	}
+	return nil
+}
+
 func (i Identity) match(exe string, argv []string) bool {
-	if !i.Exe.MatchString(exe) {
+	if i.Exe.Regexp == nil || !i.Exe.MatchString(exe) {
 		return false
 	}
 	return i.Argv.Regexp == nil || slices.ContainsFunc(argv[min(1, len(argv)):], i.Argv.MatchString)

@@ -92,15 +92,30 @@ func (l *serviceLook) servers() []*server {
 			all[p.PID] = k
 		}
 	}
+	threads := map[*services.Service]bool{} // of the kernel, that were seen: the others are the same server
 	var out []*server
 	for i := range l.in.Process {
 		p := &l.in.Process[i]
 		k := all[p.PID]
-		if k == nil || all[p.PPID] == k {
+		if k == nil || all[p.PPID] == k || p.Kernel && threads[k] {
 			continue
 		}
 		s := &server{known: k, process: p, sockets: listening(l.in, p)}
+		if p.Kernel {
+			threads[k], s.sockets = true, l.nobodys(k)
+		}
 		if len(s.sockets) > 0 || slices.Contains(p.Gaps, "sockets") {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// nobodys are the sockets on the ports of a server in the kernel.
+func (l *serviceLook) nobodys(k *services.Service) []fact.Socket {
+	var out []fact.Socket
+	for _, s := range l.in.Socket {
+		if s.State == "LISTEN" && slices.Contains(k.Ports, s.Port) && (l.netns == 0 || s.NetNS == l.netns) {
 			out = append(out, s)
 		}
 	}
@@ -110,7 +125,7 @@ func (l *serviceLook) servers() []*server {
 // recognise gives the service that a process is, or nil.
 func recognise(p *fact.Process) *services.Service {
 	if p.Kernel {
-		return nil
+		return services.OfKernel(p.Comm)
 	}
 	name := path.Base(string(p.Exe))
 	if p.Exe == "" {

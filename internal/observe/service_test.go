@@ -72,6 +72,9 @@ func serviceHost(t *testing.T, k *services.Service, s services.Sample) (*host.Ho
 			Argv: mask.Argv(s.Argv), Sockets: []uint64{5}, NetNS: 1},
 		fact.Process{Ref: "process:99", PID: 99, Comm: "demine", NetNS: 1},
 	)
+	if services.OfKernel(s.Exe) != nil {
+		base.Process[1].Kernel, base.Process[1].Exe, base.Process[1].Sockets = true, "", nil
+	}
 	base.Host.Self = 99
 	base.Socket = []fact.Socket{{
 		Ref: "socket:5", Inode: 5, Port: append(slices.Clone(k.Ports), 4000)[0], Local: netip.MustParseAddr("0.0.0.0"), State: "LISTEN", NetNS: 1,
