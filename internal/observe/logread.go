@@ -56,7 +56,7 @@ func (r *logReader) scan(at fact.Path, s *logscan.Scanner, start func(host.Info)
 		return
 	}
 	r.seen[info.ID] = true
-	if r.left <= 0 {
+	if r.left <= 0 || r.ctx.Err() != nil {
 		r.leave(at)
 		return
 	}
