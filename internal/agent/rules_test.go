@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,16 +53,28 @@ func TestRuleCases(t *testing.T) {
 	}
 }
 
+// loaded has the content, compiled once for all cases: that takes longer than
+// a look at one of them.
+var loaded = sync.OnceValues(func() (*Agent, error) {
+	h, err := fixture.Parse(nil)
+	if err != nil {
+		return nil, err
+	}
+	return New(h, slog.New(slog.DiscardHandler))
+})
+
 func newAgent(t *testing.T, fixtureText []byte) *Agent {
 	h, err := fixture.Parse(fixtureText)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(h, slog.New(slog.DiscardHandler))
+	a, err := loaded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a
+	one := *a
+	one.h, one.began = h, h.Now()
+	return &one
 }
 
 func lookAt(t *testing.T, base []byte, file string) *explain.Scan {

@@ -96,7 +96,7 @@ func parseCause(id string, b []byte) (*Hypothesis, error) {
 	if err := dec.Decode(h); err != nil {
 		return nil, err
 	}
-	vars := (&scene{}).vars(h)
+	vars := (&scene{}).vars()
 	var err error
 	if h.When != "" || h.Like == "" {
 		if h.when, err = judge.Compile(h.When, nil, vars); err != nil {
@@ -193,11 +193,13 @@ const (
 
 func rankCauses(sc *scene, hs []*Hypothesis) []Cause {
 	var out []Cause
+	vars := sc.vars()
 	for _, h := range hs {
 		if h.Shared {
 			continue
 		}
-		a := judge.Ask(sc.x, sc.vars(h))
+		vars["with"] = h.With
+		a := judge.Ask(sc.x, vars)
 		ok, err := a.Value(h.when, nil)
 		if b, _ := ok.(bool); err != nil || !b {
 			continue
@@ -225,7 +227,7 @@ func (sc *scene) unknown() Cause {
 		}
 		c.Missing = append(c.Missing, Evidence{
 			ID: e.Kind, Origin: &e.Origin, Time: at(e.Time),
-			Message: i18n.M("cause.unknown."+e.Kind, "path", e.Origin.Path, "how", e.Method),
+			Message: i18n.M("cause.unknown."+e.Kind, "path", e.Origin.Path, "how", "log-"+e.Method),
 		})
 	}
 	return c

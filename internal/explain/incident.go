@@ -17,6 +17,7 @@ type scene struct {
 	keys       []*fact.Key
 	services   []*fact.Service
 	doors      []*relate.Exposure // listeners of the services in it
+	family     map[fact.Ref]bool  // see implanted
 }
 
 func incident(x *relate.Index, fs []judge.Finding, causes []*Hypothesis) Incident {

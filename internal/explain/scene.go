@@ -1,8 +1,7 @@
 package explain
 
 import (
-	"fmt"
-	"path"
+	"maps"
 	"slices"
 	"time"
 
@@ -11,19 +10,22 @@ import (
 )
 
 // vars is what a hypothesis can speak of beside the functions: the facts of
-// the incident, and the logs, services and listeners of the host.
-func (sc *scene) vars(h *Hypothesis) map[string]any {
+// the incident, and the logs, services, processes and listeners of the host.
+func (sc *scene) vars() map[string]any {
 	v := map[string]any{
 		"autostarts": sc.autostarts, "keys": sc.keys, "processes": sc.processes, "services": sc.services,
 		"doors": sc.doors, "findings": sc.findings, "begin": sc.begin(), "implants": sc.all(), "files": sc.files(),
-		"logs": []*fact.LogEvent(nil), "near": []*fact.LogEvent(nil), "all_services": []*fact.Service(nil),
-		"all_exposures": []*relate.Exposure(nil), "with": h.With, "like": like,
+		"logs": []*fact.LogEvent(nil), "near": []*fact.LogEvent(nil), "logins": []*fact.LogEvent(nil),
+		"all_services": []*fact.Service(nil), "all_processes": []*fact.Process(nil),
+		"all_exposures": []*relate.Exposure(nil), "with": map[string][]string(nil),
 	}
+	maps.Copy(v, sc.asks())
 	if sc.x == nil {
 		return v
 	}
-	v["logs"], v["near"] = pointers(sc.x.S.Log), sc.near()
-	v["all_services"], v["all_exposures"] = pointers(sc.x.S.Service), pointers(sc.x.Exposures)
+	v["logs"], v["near"], v["logins"] = pointers(sc.x.S.Log), sc.near(), sc.entries(sc.begin(), sc.all())
+	v["all_services"], v["all_processes"] = pointers(sc.x.S.Service), pointers(sc.x.S.Process)
+	v["all_exposures"] = pointers(sc.x.Exposures)
 	return v
 }
 
@@ -35,28 +37,24 @@ func pointers[T any](list []T) []*T {
 	return out
 }
 
-// like reports whether a name, or a path, is like one of the patterns of
-// path.Match. An empty name is like none.
-func like(name any, patterns []string) bool {
-	text := fmt.Sprint(name)
-	return text != "" && slices.ContainsFunc(patterns, func(p string) bool {
-		ok, _ := path.Match(p, text)
-		return ok
-	})
-}
-
 // around is how far from the first artefact a log still speaks of it: an intruder
 // who gets a shell fetches what runs within minutes.
 const around = 10 * time.Minute
 
-// near are the events of logs around the first artefact.
+// near are the events of logs around the first artefact; of several that were
+// folded into one, all the time between the first and the last.
 func (sc *scene) near() (out []*fact.LogEvent) {
 	t := sc.begin()
 	if t.IsZero() {
 		return nil
 	}
 	for i := range sc.x.S.Log {
-		if e := &sc.x.S.Log[i]; !e.Time.IsZero() && e.Time.Sub(t).Abs() <= around {
+		e := &sc.x.S.Log[i]
+		until := e.Until
+		if until.Before(e.Time) {
+			until = e.Time
+		}
+		if !e.Time.IsZero() && e.Time.Sub(t) <= around && t.Sub(until) <= around {
 			out = append(out, e)
 		}
 	}
@@ -68,13 +66,21 @@ func (sc *scene) all() (out []*fact.Process) {
 	if sc.x == nil {
 		return nil
 	}
-	members := sc.members()
+	members := sc.implanted()
 	for i := range sc.x.S.Process {
 		if p := &sc.x.S.Process[i]; members[p.Ref] {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// implanted are the members, found once.
+func (sc *scene) implanted() map[fact.Ref]bool {
+	if sc.family == nil {
+		sc.family = sc.members()
+	}
+	return sc.family
 }
 
 // files are those that were put there: images of implants, and what planted

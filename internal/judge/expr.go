@@ -93,7 +93,7 @@ func (a *Asker) Args(exprs map[string]*Expr, it any) map[string]any {
 }
 
 // jsonNames lets expressions use the JSON name of a field: one word a concept
-// across Go, YAML and JSON.
+// across Go, YAML and JSON. What a hypothesis names in "with" are its own words.
 type jsonNames struct{}
 
 func (jsonNames) Visit(node *ast.Node) {
@@ -102,7 +102,7 @@ func (jsonNames) Visit(node *ast.Node) {
 		return
 	}
 	s, ok := m.Property.(*ast.StringNode)
-	if !ok {
+	if of, isName := m.Node.(*ast.IdentifierNode); !ok || isName && of.Value == "with" {
 		return
 	}
 	if name, ok := goNames[s.Value]; ok {

@@ -1,0 +1,207 @@
+package explain
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"demine/internal/fact"
+)
+
+// asks are the functions that hypotheses have beside those of rules.
+func (sc *scene) asks() map[string]any {
+	return map[string]any{
+		"like": likeOne, "is": sc.is, "inside": sc.inside, "home": sc.home, "tells": tells,
+		"failures": sc.failures, "login": sc.login, "began_in": sc.beganIn, "new_key": sc.newKey,
+	}
+}
+
+// like reports whether a name, or a path, is like one of the patterns of
+// path.Match, whose * stands for slashes too. An empty name is like none.
+func like(name any, patterns []string) bool {
+	text := strings.ReplaceAll(fmt.Sprint(name), "/", "\x00")
+	return text != "" && slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(strings.ReplaceAll(p, "/", "\x00"), text)
+		return ok
+	})
+}
+
+// likeOne is like for expressions, in which a list that stands there is one of
+// anything.
+func likeOne(name, patterns any) bool {
+	if list, ok := patterns.([]any); ok {
+		return slices.ContainsFunc(list, func(p any) bool { return like(name, []string{fmt.Sprint(p)}) })
+	}
+	list, _ := patterns.([]string)
+	return like(name, list)
+}
+
+// is reports whether a process is the service of a hypothesis: one that is
+// known (services/) by its name; another by an argument, or by its program
+// where no argument is like not_argv. An implant is none, whatever it calls
+// itself.
+func (sc *scene) is(p *fact.Process, with map[string][]string) bool {
+	if p.Kernel || sc.implanted()[p.Ref] {
+		return false
+	}
+	if s := sc.x.ServiceOf(p); s != nil {
+		return like(s.Name, with["names"])
+	}
+	argv := func(patterns []string) bool {
+		return slices.ContainsFunc(p.Argv, func(a string) bool { return like(a, patterns) })
+	}
+	return argv(with["argv"]) || like(path.Base(string(p.Exe)), with["programs"]) && !argv(with["not_argv"])
+}
+
+// starters are units of which everything may be that somebody made the host
+// start: being in one of them together tells nothing.
+var starters = []string{
+	"cron.service", "crond.service", "anacron.service", "atd.service", "ssh.service", "sshd.service", "ssh@*.service", "sshd@*.service",
+	"user@*", "*.scope", "docker.service", "containerd.service", "k3s*.service", "kubelet.service", "systemd-*", "rc-local.service",
+}
+
+// inside: its cgroup is that of the service, which it can only have come to
+// by being started by what runs there; it stays in it when its parents are gone.
+func (sc *scene) inside(p *fact.Process, with map[string][]string) bool {
+	if c := sc.x.ContainerOf(p); c != nil && like(c.Image, with["images"]) {
+		return true
+	}
+	if p.Container == "" && like(p.Unit, with["units"]) {
+		return true
+	}
+	if p.Container == "" && (p.Unit == "" || like(p.Unit, starters)) {
+		return false
+	}
+	return slices.ContainsFunc(pointers(sc.x.S.Process), func(q *fact.Process) bool {
+		return q != p && q.Container == p.Container && (q.Container != "" || q.Unit == p.Unit) && sc.is(q, with)
+	})
+}
+
+// home is how the place is called that a process runs in.
+func (sc *scene) home(p *fact.Process) string {
+	switch c := sc.x.ContainerOf(p); {
+	case c != nil && c.Name != "":
+		return c.Name
+	case p.Container != "":
+		return p.Container[:min(12, len(p.Container))]
+	}
+	return p.Unit
+}
+
+// tells: the event is an attack on the service. Kinds stand in events and
+// not_events by themselves, or as KIND/SERVICE.
+func tells(e *fact.LogEvent, with map[string][]string) bool {
+	in := func(kinds []string) bool { return slices.Contains(kinds, e.Kind) || like(e.Kind+"/"+e.Service, kinds) }
+	return in(with["events"]) && !in(with["not_events"])
+}
+
+// failures is how many passwords of the same address were refused in the week
+// before a login. What sshd writes and what btmp holds are the same attempts.
+func (sc *scene) failures(e *fact.LogEvent) int {
+	const week = 7 * 24 * time.Hour
+	n := map[string]int{}
+	for i := range sc.x.S.Log {
+		f := &sc.x.S.Log[i]
+		if f.From == e.From && e.From != "" && !f.Time.After(e.Time) && e.Time.Sub(f.Time) < week {
+			n[f.Kind] += max(1, f.Count)
+		}
+	}
+	return max(n["ssh-failed"], n["login-failed"])
+}
+
+// guessed is how many refused passwords make the one that is then accepted a
+// guessed one: nobody mistypes that often.
+const guessed = 20
+
+// login says what kind of login it is: guessed; neighbour (from a host of the
+// same network); key, password (neither was used before, or not from that
+// address, as far as the logs go back); known; mine (of whoever runs demine).
+func (sc *scene) login(e *fact.LogEvent) string {
+	from, _ := netip.ParseAddr(e.From)
+	switch {
+	case sc.isMe(from):
+		return "mine"
+	case e.Method != "publickey" && sc.failures(e) >= guessed:
+		return "guessed"
+	case sc.neighbour(from):
+		return "neighbour"
+	case e.Method == "publickey" && (sc.newKey(e) || sc.newAddress(e)):
+		return "key"
+	case e.Method != "publickey" && sc.newAddress(e):
+		return "password"
+	}
+	return "known"
+}
+
+func (sc *scene) isMe(from netip.Addr) bool {
+	peer := sc.x.Me().Peer
+	return peer != nil && from.IsValid() && peer.Peer.Unmap() == from.Unmap()
+}
+
+// neighbour: the address is of a network that this host is in, or of one that
+// the Internet does not lead to (RFC 1918, RFC 4193).
+func (sc *scene) neighbour(from netip.Addr) bool {
+	if !from.IsValid() || from.IsLoopback() {
+		return false
+	}
+	return from.Unmap().IsPrivate() || slices.ContainsFunc(sc.x.S.Network, func(n fact.Network) bool {
+		return n.Own && slices.ContainsFunc(n.Interfaces, func(i fact.Interface) bool {
+			return slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return p.Bits() > 0 && p.Masked().Contains(from.Unmap()) })
+		})
+	})
+}
+
+// newKey and newAddress: the logs hold logins from before this one, and none
+// with that key, or from that address.
+func (sc *scene) newKey(e *fact.LogEvent) bool {
+	return e.Key != "" && sc.first(e, func(o *fact.LogEvent) string { return o.Key })
+}
+
+func (sc *scene) newAddress(e *fact.LogEvent) bool {
+	return e.From != "" && sc.first(e, func(o *fact.LogEvent) string { return o.From })
+}
+
+func (sc *scene) first(e *fact.LogEvent, of func(*fact.LogEvent) string) bool {
+	reach := false
+	for i := range sc.x.S.Log {
+		o := &sc.x.S.Log[i]
+		if o.Kind != "ssh-accepted" || o.Time.IsZero() || !o.Time.Before(e.Time) || of(o) == "" {
+			continue
+		}
+		if of(o) == of(e) {
+			return false
+		}
+		reach = true
+	}
+	return reach
+}
+
+// entries are the logins that an intruder can have come by: shortly before the
+// first artefact, or those whose session an implant was started in.
+func (sc *scene) entries(begin time.Time, implants []*fact.Process) (out []*fact.LogEvent) {
+	for i := range sc.x.S.Log {
+		e := &sc.x.S.Log[i]
+		if e.Kind != "ssh-accepted" || e.Time.IsZero() || begin.IsZero() {
+			continue
+		}
+		d := begin.Sub(e.Time)
+		if d > -time.Second && d <= around || slices.ContainsFunc(implants, func(p *fact.Process) bool { return sc.beganIn(p, e) }) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// beganIn: the process is below the sshd that accepted the login, or in its
+// session (logind puts that sshd into the session too).
+func (sc *scene) beganIn(p *fact.Process, e *fact.LogEvent) bool {
+	const grace = 150 * time.Second // LoginGraceTime is 120 s: so long before the login sshd may have begun
+	sshd := sc.x.PID(e.PID)
+	if e.PID == 0 || sshd == nil || !strings.HasPrefix(sshd.Comm, "sshd") || e.Time.Sub(sshd.Started).Abs() > grace {
+		return false
+	}
+	return p.Session != "" && p.Session == sshd.Session || slices.Contains(sc.x.Ancestors(p), sshd)
+}
