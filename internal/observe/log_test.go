@@ -277,3 +277,43 @@ func TestNewestDropsFailuresFirst(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// btmp is folded by address, and only read for the story of an attack.
+func TestFailedLogins(t *testing.T) {
+	var b []byte
+	for i := range 60 {
+		r := bytesOf(t, wtmp(time.Unix(1795374000+int64(i), 0), "admin", "198.51.100.7"))
+		binary.LittleEndian.PutUint16(r, utmp.LoginProcess)
+		b = append(b, r...)
+	}
+	h, err := fixture.Parse([]byte("-- kernel/now --\n2026-11-22T19:37:00Z\n-- /var/log/btmp enc=base64 --\n" + base64.StdEncoding.EncodeToString(b) + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := lookAtHost(t, h, fact.Snapshot{}, log)
+	if len(s.Log) != 0 {
+		t.Errorf("%+v", s.Log)
+	}
+	s = lookForTraces(t, h, s, log)
+	if len(s.Log) != 1 || s.Log[0].Kind != "login-failed" || s.Log[0].Count != 60 || s.Log[0].From != "198.51.100.7" ||
+		s.Log[0].Until.Unix() != 1795374059 {
+		t.Errorf("%+v", s.Log)
+	}
+}
+
+// Entries from before the clock was set are marked; those of another boot have
+// a clock of their own.
+func TestClockSteps(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(1795374000+int64(s), 0) }
+	c := bootClocks{}
+	var got []fact.Clock
+	for _, e := range []journal.Entry{
+		{Boot: [16]byte{1}, Time: at(100), Monotonic: 100 * time.Second}, {Boot: [16]byte{1}, Time: at(93), Monotonic: 90 * time.Second},
+		{Boot: [16]byte{1}, Time: at(-3500), Monotonic: 80 * time.Second}, {Boot: [16]byte{2}, Time: at(-4000), Monotonic: 10 * time.Second},
+	} {
+		got = append(got, c.of(e))
+	}
+	if d := cmp.Diff([]fact.Clock{fact.ClockExact, fact.ClockExact, fact.ClockStepped, fact.ClockExact}, got); d != "" {
+		t.Error(d)
+	}
+}
