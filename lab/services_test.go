@@ -92,6 +92,11 @@ func TestServices(t *testing.T) {
 	if auth, _ := loud.told("mysql"); auth != "password" {
 		t.Errorf("mysql: %q", auth)
 	}
+	for _, c := range loud.Coverage {
+		if c.Observer == "service" && c.State != "seen" {
+			t.Errorf("%+v", c)
+		}
+	}
 	if strings.Contains(loud.raw, "secret-Kx9") {
 		t.Error("a password is told")
 	}
