@@ -11,11 +11,13 @@ import (
 
 // Net is what decides who reaches a listener: the packet filter of demine's own
 // network namespace, its interfaces and routes (nil: not known), and the other
-// namespaces.
+// namespaces. It is not for use by several goroutines at once.
 type Net struct {
 	Filter []fact.Ruleset
 	Own    *fact.Network
 	Others []*fact.Network
+
+	own [2][]netip.Addr // addresses, once they were asked for: of IPv4 and of IPv6
 }
 
 // NetOf is the Net of a snapshot.

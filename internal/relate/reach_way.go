@@ -1,7 +1,6 @@
 package relate
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -59,7 +58,9 @@ func (n *Net) Reach(d Door) Reach {
 		if i > 0 {
 			r = both(best, r, d.V6)
 		}
-		best = r
+		if best = r; best.From == "anywhere" && len(best.Except) == 0 { // no other way adds to it
+			break
+		}
 	}
 	return best
 }
@@ -135,32 +136,60 @@ func (n *Net) direct(d Door) []way {
 
 // addresses of the host that can be a destination from outside: one of those
 // that are in the same prefixes of rules.
-func (n *Net) addresses(d Door) (out []netip.Addr) {
-	var named []netip.Prefix
-	for i := range n.Filter {
-		for _, c := range n.Filter[i].Chains {
-			for j := range c.Rules {
-				named = append(named, c.Rules[j].Dst...)
-			}
-		}
+func (n *Net) addresses(d Door) []netip.Addr {
+	known := &n.own[0]
+	if d.V6 {
+		known = &n.own[1]
 	}
-	named = slices.DeleteFunc(named, func(p netip.Prefix) bool { return !p.IsValid() || p.Addr().Is6() != d.V6 || p.Bits() == 0 })
-	seen := map[string]bool{}
+	if *known == nil {
+		*known = n.distinct(d.V6)
+	}
+	return *known
+}
+
+// Bounds: a node of a cluster has thousands of addresses, and rules for each.
+const (
+	maxAddrs = 256
+	maxNamed = 4096
+)
+
+func (n *Net) distinct(v6 bool) []netip.Addr {
+	named := n.named(v6)
+	seen, out, tried := map[string]bool{}, []netip.Addr{}, 0
 	for i := range n.Own.Interfaces {
 		for _, p := range n.Own.Interfaces[i].Addrs {
 			a := p.Addr()
-			if a.Is6() != d.V6 || a.IsLoopback() || a.IsLinkLocalUnicast() || len(out) >= maxWays {
+			if a.Is6() != v6 || a.IsLoopback() || a.IsLinkLocalUnicast() || len(out) >= maxWays || tried >= maxAddrs {
 				continue
 			}
-			in := ""
+			tried++
+			in := make([]byte, (len(named)+7)/8)
 			for i, p := range named {
 				if p.Contains(a) {
-					in += fmt.Sprint(i, " ")
+					in[i/8] |= 1 << (i % 8)
 				}
 			}
-			if !seen[in] {
-				seen[in] = true
+			if !seen[string(in)] {
+				seen[string(in)] = true
 				out = append(out, a)
+			}
+		}
+	}
+	return out
+}
+
+// named are the destinations that rules name.
+func (n *Net) named(v6 bool) (out []netip.Prefix) {
+	seen := map[netip.Prefix]bool{}
+	for i := range n.Filter {
+		for _, c := range n.Filter[i].Chains {
+			for j := range c.Rules {
+				for _, p := range c.Rules[j].Dst {
+					if p.IsValid() && p.Addr().Is6() == v6 && p.Bits() > 0 && !seen[p] && len(out) < maxNamed {
+						seen[p] = true
+						out = append(out, p)
+					}
+				}
 			}
 		}
 	}
@@ -202,7 +231,7 @@ func (n *Net) sentBy(r *fact.Rule, d Door, in *fact.Network) (out []way) {
 	case !to.Addr.IsValid() && in != n.Own:
 		return nil
 	}
-	addrs := append(n.addresses(d), n.beyond(d)...)
+	addrs := slices.Concat(n.addresses(d), n.beyond(d))
 	for _, p := range r.Dst { // an address that is only routed to this host
 		if a := p.Addr(); p.IsSingleIP() && !r.NotDst && a.Is6() == d.V6 && !a.IsLoopback() && owner(n.Own, a) == nil {
 			addrs = append(addrs, a)
