@@ -154,16 +154,8 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 	switch {
 	case name == "tcp" && len(f) == 3 && f[0] == "--tcp-flags":
 		return truthOf(synMatches(f[1], f[2]) != not)
-	case name == "conntrack" && len(f) == 2 && f[0] == "--ctorigdstport" && w.state == "new" && w.tracked() == "new":
-		if p, ok := xtables.Ports(f[1], ":"); ok {
-			return truthOf(p.Has(w.asked()) != not)
-		}
-	case name == "conntrack" && len(f) == 2 && f[0] == "--ctdir" && w.state == "new" && w.tracked() == "new":
-		return truthOf(f[1] == "ORIGINAL")
-	case name == "ct" && strings.TrimPrefix(word, "ct status ") == "dnat" && w.tracked() == "new":
-		return truthOf(w.natted && w.base.inside == nil)
-	case name == "ct" && strings.TrimPrefix(word, "ct status ") == "! dnat" && w.tracked() == "new":
-		return truthOf(!w.natted || w.base.inside != nil)
+	case name == "conntrack" && len(f) == 2, name == "ct" && strings.HasPrefix(rest, "status "):
+		return w.connection(strings.TrimPrefix(rest, "status "))
 	case name == "addrtype" && len(f) == 2 && f[0] == "--dst-type":
 		return truthOf(w.addrType(strings.Split(f[1], ",")) != not)
 	case name == "pkttype" && len(f) == 2:
@@ -175,6 +167,31 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 		return no
 	}
 	return w.rate(word, r)
+}
+
+// connection judges what conntrack knows beside the state: of a packet that it
+// has not seen, or is not to see, nothing of it is true, not even its opposite.
+func (w *walk) connection(words string) truth {
+	tracked := w.tracked()
+	switch {
+	case w.state == "untracked" || tracked == "invalid":
+		return no
+	case w.state == "unsure" || tracked == "unsure":
+		return unsure
+	}
+	not := strings.HasPrefix(words, "! ")
+	name, value, _ := strings.Cut(strings.TrimPrefix(words, "! "), " ")
+	switch name {
+	case "dnat":
+		return truthOf((w.natted && w.base.inside == nil) != not)
+	case "--ctdir":
+		return truthOf((value == "ORIGINAL") != not)
+	case "--ctorigdstport":
+		if p, ok := xtables.Ports(value, ":"); ok {
+			return truthOf(p.Has(w.asked()) != not)
+		}
+	}
+	return unsure
 }
 
 // extensionHeaders are the matches of what stands between the headers of IPv6
