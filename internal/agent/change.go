@@ -36,7 +36,9 @@ var ErrNotRoot = errors.New("only root can change the host")
 
 // Plan implements API.
 func (a *Agent) Plan(ctx context.Context, r respond.Request, ev func(Event)) (respond.Plan, *explain.Scan, error) {
-	s, err := a.Look(ctx, Want{KeepSnapshot: true, Wire: r.Wire}, ev)
+	// Who contains is in a fight: no server is asked anything, which host
+	// intrusion detection may take for part of it.
+	s, err := a.Look(ctx, Want{KeepSnapshot: true, Wire: r.Wire, NoProbe: r.Kind == respond.KindContain}, ev)
 	if err != nil {
 		return respond.Plan{}, s, err
 	}
