@@ -9,8 +9,8 @@ import (
 )
 
 // graph draws what belongs together: door → service → planted file → job →
-// process → file.
-func (sc *scene) graph() Graph {
+// process → file, and what the likeliest cause cites of processes.
+func (sc *scene) graph(likeliest Cause) Graph {
 	g := &grapher{x: sc.x}
 	for _, d := range sc.doors {
 		if d.From == "local" || d.From == "nobody" {
@@ -36,6 +36,7 @@ func (sc *scene) graph() Graph {
 	for _, p := range sc.implantProcesses() {
 		g.process(p)
 	}
+	g.entry(sc, likeliest)
 	return g.out
 }
 

@@ -33,8 +33,8 @@ func incident(x *relate.Index, fs []judge.Finding, causes []*Hypothesis) Inciden
 	i.Title = chief(fs).Message
 	i.Implants = sc.implants()
 	i.Causes = rankCauses(sc, causes)
-	i.Timeline = sc.timeline()
-	i.Graph = sc.graph()
+	i.Timeline = sc.timeline(i.Causes[0])
+	i.Graph = sc.graph(i.Causes[0])
 	i.Impact = impact(x, sc.members())
 	i.Advice, i.AdviceWhy, i.Rotate = sc.advice()
 	return i

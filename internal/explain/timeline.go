@@ -11,7 +11,7 @@ import (
 
 // timeline puts in order what is known by time, each event with the place its
 // time is from, and what will happen next.
-func (sc *scene) timeline() []Event {
+func (sc *scene) timeline(likeliest Cause) []Event {
 	var es []Event
 	add := func(t time.Time, source string, o *fact.Origin, about fact.Ref, m i18n.Message) {
 		if !t.IsZero() {
@@ -25,6 +25,7 @@ func (sc *scene) timeline() []Event {
 	}
 	sc.logins(add)
 	sc.traces(add)
+	sc.entryEvents(likeliest, es, add)
 	slices.SortStableFunc(es, func(a, b Event) int { return a.Time.Compare(b.Time) })
 	return slices.CompactFunc(es, func(a, b Event) bool {
 		return a.Time.Equal(b.Time) && a.Message.ID == b.Message.ID && a.About == b.About

@@ -19,6 +19,7 @@ func (p *printer) howTheyGotIn(in *explain.Incident, n int) {
 		if p.c.Has(c.Title.ID) {
 			p.bullet("-", p.text(c.Title), 2)
 		}
+		p.evidence("?", c.Missing, 2)
 	} else {
 		p.heading(p.say("head.cause", "certainty", c.Certainty))
 		p.bullet(p.fold("→"), p.text(c.Title), 3)
