@@ -23,13 +23,19 @@ func (sc *scene) event(e *Evidence) *fact.LogEvent {
 // entryEvents tells what a log says for the likeliest cause, where nothing else of
 // the story tells that line.
 func (sc *scene) entryEvents(c Cause, told []Event, add adder) {
+	var done []fact.Origin
+	for i := range told {
+		if told[i].Origin != nil {
+			done = append(done, *told[i].Origin)
+		}
+	}
 	for i := range c.For {
-		e := &c.For[i]
-		l := sc.event(e)
-		if l == nil || slices.ContainsFunc(told, func(o Event) bool { return o.Origin != nil && *o.Origin == l.Origin && o.Time.Equal(l.Time) }) {
+		l := sc.event(&c.For[i])
+		if l == nil || slices.Contains(done, l.Origin) {
 			continue
 		}
-		add(l.Time, traceSource(l), &l.Origin, "", e.Message)
+		done = append(done, l.Origin)
+		add(l.Time, traceSource(l), &l.Origin, "", c.For[i].Message)
 	}
 }
 

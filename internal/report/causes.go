@@ -19,7 +19,9 @@ func (p *printer) howTheyGotIn(in *explain.Incident, n int) {
 		if p.c.Has(c.Title.ID) {
 			p.bullet("-", p.text(c.Title), 2)
 		}
-		p.evidence("?", c.Missing, 2)
+		if n > 0 { // else they follow
+			p.evidence("?", c.Missing, n)
+		}
 	} else {
 		p.heading(p.say("head.cause", "certainty", c.Certainty))
 		p.bullet(p.fold("→"), p.text(c.Title), 3)
