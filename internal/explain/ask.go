@@ -75,9 +75,34 @@ func (sc *scene) inside(p *fact.Process, with map[string][]string) bool {
 	if p.Container == "" && (p.Unit == "" || like(p.Unit, starters)) {
 		return false
 	}
+	if me := sc.x.PID(sc.x.S.Host.Self); p.Container != "" && me != nil && me.Container == p.Container {
+		return false // demine's own container is the whole host to it
+	}
 	return slices.ContainsFunc(pointers(sc.x.S.Process), func(q *fact.Process) bool {
-		return q != p && q.Container == p.Container && (q.Container != "" || q.Unit == p.Unit) && sc.is(q, with)
+		return q != p && together(p, q) && sc.is(q, with) && sc.heads(q)
 	})
+}
+
+func together(p, q *fact.Process) bool {
+	return p.Container == q.Container && (p.Container != "" || p.Unit == q.Unit)
+}
+
+// wrappers start one program and wait for it, or become it.
+var wrappers = []string{"sh", "bash", "dash", "ash", "busybox", "tini", "tini-static", "dumb-init", "docker-init", "catatonit", "su", "runuser", "gosu", "npm", "node"}
+
+// heads: the unit or container is there for this process, which nothing in it
+// started but a wrapper. Where something starts several, as Supervisor does,
+// being in it with one of them tells nothing.
+func (sc *scene) heads(q *fact.Process) bool {
+	for _, a := range sc.x.Ancestors(q) {
+		if !together(a, q) {
+			return true
+		}
+		if a.PID > 1 && !like(path.Base(string(a.Exe)), wrappers) {
+			return path.Base(string(a.Exe)) == path.Base(string(q.Exe))
+		}
+	}
+	return true
 }
 
 // home is how the place is called that a process runs in.

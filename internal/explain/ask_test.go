@@ -91,15 +91,25 @@ func TestInside(t *testing.T) {
 		"both of cron":     {inUnit(java, "cron.service"), fact.Process{Unit: "cron.service"}, false},
 		"both of a login":  {inUnit(java, "session-3.scope"), fact.Process{Unit: "session-3.scope"}, false},
 		"not that program": {fact.Process{PID: 5, Exe: "/bin/java", Argv: []string{"java", "x-other"}, Unit: "app.service"}, fact.Process{Unit: "app.service"}, false},
+		"one of several":   {below(java, 4), fact.Process{Unit: "app.service"}, false},
+		"by a script":      {below(java, 3), fact.Process{Unit: "app.service"}, true},
+		"own container":    {fact.Process{PID: 5, Exe: "/bin/java", Container: "cdcdcdcdcdcd"}, fact.Process{Container: "cdcdcdcdcdcd"}, false},
 		"image":            {fact.Process{PID: 5}, fact.Process{Container: "abababababab"}, true},
 	} {
 		c.p.PID, c.p.Ref = 6, "p:6"
-		s := &fact.Snapshot{Process: []fact.Process{c.server, c.p}, Container: []fact.Container{{ID: "abababababab", Image: "docker.io/library/postgres:15"}}}
+		s := &fact.Snapshot{Process: []fact.Process{c.server, c.p, {PID: 4, PPID: 1, Exe: "/usr/bin/supervisord", Unit: "app.service"},
+			{PID: 3, PPID: 1, Exe: "/usr/bin/bash", Unit: "app.service"}, {PID: 900, Container: "cdcdcdcdcdcd"}},
+			Host: fact.HostInfo{Self: 900}, Container: []fact.Container{{ID: "abababababab", Image: "docker.io/library/postgres:15"}}}
 		sc := newScene(relate.New(s), nil)
 		if got := sc.inside(&s.Process[1], with); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+}
+
+func below(p fact.Process, parent int) fact.Process {
+	p.PPID = parent
+	return p
 }
 
 func inUnit(p fact.Process, unit string) fact.Process {
