@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -74,7 +75,7 @@ type Agent struct {
 	h        *host.Host
 	log      *slog.Logger
 	rules    []*judge.Rule
-	causes   []*explain.Hypothesis
+	causes   func() ([]*explain.Hypothesis, error)
 	settings Settings
 	began    time.Time     // when it was made, with the monotonic clock
 	raise    func() func() // puts demine ahead of others; gives what undoes it
@@ -88,16 +89,16 @@ func New(h *host.Host, log *slog.Logger) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load rules: %w", err)
 	}
-	cs, err := explain.LoadCauses(causes.FS)
-	if err != nil {
-		return nil, fmt.Errorf("load causes: %w", err)
-	}
 	raise := func() func() { return func() {} }
 	if h.Name == "live" {
 		raise = host.RaisePriority
 	}
-	return &Agent{h: h, log: log, rules: rs, causes: cs, raise: raise, began: h.Now()}, nil
+	return &Agent{h: h, log: log, rules: rs, causes: loadCauses, raise: raise, began: h.Now()}, nil
 }
+
+// loadCauses is for the end of a look: compiling them takes longer than finding
+// a miner may.
+var loadCauses = sync.OnceValues(func() ([]*explain.Hypothesis, error) { return explain.LoadCauses(causes.FS) })
 
 // Rules gives the rules in force.
 func (a *Agent) Rules() []*judge.Rule { return a.rules }
@@ -224,7 +225,11 @@ func (a *Agent) early() []*judge.Rule {
 // known, and says that it was interrupted.
 func (a *Agent) tell(ctx context.Context, snap *fact.Snapshot) (*explain.Scan, error) {
 	tellCtx := context.WithoutCancel(ctx)
-	s, err := Rejudge(tellCtx, snap, a.rules, a.causes, a.allowances())
+	cs, err := a.causes()
+	if err != nil {
+		return nil, fmt.Errorf("load causes: %w", err)
+	}
+	s, err := Rejudge(tellCtx, snap, a.rules, cs, a.allowances())
 	if err != nil {
 		return s, err
 	}
