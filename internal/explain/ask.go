@@ -59,8 +59,10 @@ func (sc *scene) is(p *fact.Process, with map[string][]string) bool {
 // starters are units of which everything may be that somebody made the host
 // start: being in one of them together tells nothing.
 var starters = []string{
-	"cron.service", "crond.service", "anacron.service", "atd.service", "ssh.service", "sshd.service", "ssh@*.service", "sshd@*.service",
-	"user@*", "*.scope", "docker.service", "containerd.service", "k3s*.service", "kubelet.service", "systemd-*", "rc-local.service",
+	"cron.service", "crond.service", "anacron.service", "atd.service", "ssh.service", "sshd.service",
+	"ssh@*.service", "sshd@*.service",
+	"user@*", "*.scope", "docker.service",
+	"containerd.service", "k3s*.service", "kubelet.service", "systemd-*", "rc-local.service",
 }
 
 // inside: its cgroup is that of the service, which it can only have come to
@@ -88,7 +90,8 @@ func together(p, q *fact.Process) bool {
 }
 
 // wrappers start one program and wait for it, or become it.
-var wrappers = []string{"sh", "bash", "dash", "ash", "busybox", "tini", "tini-static", "dumb-init", "docker-init", "catatonit", "su", "runuser", "gosu", "npm", "node"}
+var wrappers = []string{"sh", "bash", "dash", "ash", "busybox", "tini", "tini-static",
+	"dumb-init", "docker-init", "catatonit", "su", "runuser", "gosu", "npm", "node"}
 
 // heads: the unit or container is there for this process, which nothing in it
 // started but a wrapper. Where something starts several, as Supervisor does,
@@ -174,7 +177,9 @@ func (sc *scene) neighbour(from netip.Addr) bool {
 	}
 	return from.Unmap().IsPrivate() || slices.ContainsFunc(sc.x.S.Network, func(n fact.Network) bool {
 		return n.Own && slices.ContainsFunc(n.Interfaces, func(i fact.Interface) bool {
-			return slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return p.Bits() > 0 && p.Masked().Contains(from.Unmap()) })
+			return slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool {
+				return p.Bits() > 0 && p.Masked().Contains(from.Unmap())
+			})
 		})
 	})
 }
