@@ -150,7 +150,7 @@ const guessed = 20
 func (sc *scene) login(e *fact.LogEvent) string {
 	from, _ := netip.ParseAddr(e.From)
 	switch {
-	case sc.isMe(from):
+	case sc.isMine(e, from):
 		return "mine"
 	case e.Method != "publickey" && sc.failures(e) >= guessed:
 		return "guessed"
@@ -164,9 +164,28 @@ func (sc *scene) login(e *fact.LogEvent) string {
 	return "known"
 }
 
-func (sc *scene) isMe(from netip.Addr) bool {
+// isMine: it is the login in whose session demine runs, or another of the same
+// address that is like it. The address alone tells nobody apart behind a bastion
+// or NAT: another key, another account, or an implant in that very session is
+// somebody else. Where demine's own login is not in the logs, it is all there is.
+func (sc *scene) isMine(e *fact.LogEvent, from netip.Addr) bool {
+	self := sc.x.PID(sc.x.S.Host.Self)
+	if self != nil && sc.beganIn(self, e) {
+		return true
+	}
 	peer := sc.x.Me().Peer
-	return peer != nil && from.IsValid() && peer.Peer.Unmap() == from.Unmap()
+	if peer == nil || !from.IsValid() || peer.Peer.Unmap() != from.Unmap() {
+		return false
+	}
+	if slices.ContainsFunc(sc.all(), func(p *fact.Process) bool { return sc.beganIn(p, e) }) {
+		return false
+	}
+	i := slices.IndexFunc(sc.x.S.Log, func(o fact.LogEvent) bool { return o.Kind == "ssh-accepted" && sc.beganIn(self, &o) })
+	if i < 0 {
+		return true
+	}
+	own := &sc.x.S.Log[i]
+	return own.Method == e.Method && own.User == e.User && own.Key == e.Key
 }
 
 // neighbour: the address is of a network that this host is in, or of one that
@@ -211,14 +230,14 @@ func (sc *scene) first(e *fact.LogEvent, of func(*fact.LogEvent) string) bool {
 
 // entries are the logins that an intruder can have come by: shortly before the
 // first artefact, or those whose session an implant was started in.
-func (sc *scene) entries(begin time.Time, implants []*fact.Process) (out []*fact.LogEvent) {
+func (sc *scene) entries(moments []time.Time, implants []*fact.Process) (out []*fact.LogEvent) {
 	for i := range sc.x.S.Log {
 		e := &sc.x.S.Log[i]
-		if e.Kind != "ssh-accepted" || e.Time.IsZero() || begin.IsZero() {
+		if e.Kind != "ssh-accepted" || e.Time.IsZero() {
 			continue
 		}
-		d := begin.Sub(e.Time)
-		if d > -time.Second && d <= around || slices.ContainsFunc(implants, func(p *fact.Process) bool { return sc.beganIn(p, e) }) {
+		before := func(t time.Time) bool { d := t.Sub(e.Time); return d > -time.Second && d <= around }
+		if slices.ContainsFunc(moments, before) || slices.ContainsFunc(implants, func(p *fact.Process) bool { return sc.beganIn(p, e) }) {
 			out = append(out, e)
 		}
 	}

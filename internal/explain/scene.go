@@ -23,7 +23,7 @@ func (sc *scene) vars() map[string]any {
 	if sc.x == nil {
 		return v
 	}
-	v["logs"], v["near"], v["logins"] = pointers(sc.x.S.Log), sc.near(), sc.entries(sc.begin(), sc.all())
+	v["logs"], v["near"], v["logins"] = pointers(sc.x.S.Log), sc.near(), sc.entries(sc.beginnings(), sc.all())
 	v["all_services"], v["all_processes"] = pointers(sc.x.S.Service), pointers(sc.x.S.Process)
 	v["all_exposures"] = pointers(sc.x.Exposures)
 	return v
@@ -41,20 +41,20 @@ func pointers[T any](list []T) []*T {
 // who gets a shell fetches what runs within minutes.
 const around = 10 * time.Minute
 
-// near are the events of logs around the first artefact; of several that were
-// folded into one, all the time between the first and the last.
+// near are the events of logs around the first artefact, or around a moment
+// that may be it; of several that were folded into one, all the time between the
+// first and the last.
 func (sc *scene) near() (out []*fact.LogEvent) {
-	t := sc.begin()
-	if t.IsZero() {
-		return nil
-	}
+	moments := sc.beginnings()
 	for i := range sc.x.S.Log {
 		e := &sc.x.S.Log[i]
 		until := e.Until
 		if until.Before(e.Time) {
 			until = e.Time
 		}
-		if !e.Time.IsZero() && e.Time.Sub(t) <= around && t.Sub(until) <= around {
+		if !e.Time.IsZero() && slices.ContainsFunc(moments, func(t time.Time) bool {
+			return e.Time.Sub(t) <= around && t.Sub(until) <= around
+		}) {
 			out = append(out, e)
 		}
 	}
@@ -116,11 +116,7 @@ func (sc *scene) begin() time.Time {
 		}
 	}
 	for _, a := range sc.autostarts {
-		if a.RDB != nil {
-			earlier(a.RDB.Saved)
-		} else {
-			earlier(a.Modified)
-		}
+		earlier(sc.appeared(a))
 	}
 	for _, k := range sc.keys {
 		if k.RDB != nil {
@@ -131,4 +127,38 @@ func (sc *scene) begin() time.Time {
 		earlier(p.Started)
 	}
 	return t
+}
+
+// appeared is when an autostart was planted. Anyone can set the time at which a
+// file was changed, and archives and downloads bring one along: a file that came
+// into being later, or (where that is not kept) whose entry was changed much
+// later, was not there then.
+func (sc *scene) appeared(a *fact.Autostart) time.Time {
+	if a.RDB != nil {
+		return a.RDB.Saved
+	}
+	var born time.Time
+	if f := sc.x.FileAt(a.Origin.Path); f != nil {
+		born = f.Born
+	}
+	switch {
+	case born.After(a.Modified):
+		return born
+	case born.IsZero() && a.Changed.Sub(a.Modified) > around:
+		return a.Changed
+	}
+	return a.Modified
+}
+
+// beginnings are begin and the other moments that may be the first: a file's
+// time can be set in both directions, the time of its entry only by changing it
+// again.
+func (sc *scene) beginnings() []time.Time {
+	out := []time.Time{sc.begin()}
+	for _, a := range sc.autostarts {
+		if a.RDB == nil && a.Changed.Sub(a.Modified) > around {
+			out = append(out, a.Modified, a.Changed)
+		}
+	}
+	return slices.DeleteFunc(out, time.Time.IsZero)
 }
