@@ -162,7 +162,7 @@ func (b *browser) accessible(axe, scheme string) {
 func (b *browser) printed() {
 	b.t.Helper()
 	pdf := get(b, chromedp.PrintToPDF(chromedp.PDFPaper(chromedp.PaperA4), chromedp.PDFPreferCSSPageSize()))
-	if pages := strings.Count(string(pdf), "/Type /Page\n") + strings.Count(string(pdf), "/Type/Page/"); pages > 6 || len(pdf) < 10_000 {
+	if pages := strings.Count(string(pdf), "/Type /Page\n") + strings.Count(string(pdf), "/Type/Page/"); pages < 1 || pages > 6 || len(pdf) < 10_000 {
 		b.t.Errorf("a PDF of %d bytes, %d pages", len(pdf), pages)
 	}
 }

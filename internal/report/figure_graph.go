@@ -88,20 +88,32 @@ func (g *page) kindWord(kind string) string {
 	return g.fit(g.host(kind))
 }
 
-// columnsOf puts each node behind all that lead to it. A circle ends where it
-// began: a node is moved no more often than there are nodes.
+// columnsOf puts each node behind all that lead to it. An edge that closes a
+// circle does not count.
 func columnsOf(nodes []explain.Node, edges []explain.Edge) map[fact.Ref]int {
-	column := map[fact.Ref]int{}
-	for range nodes {
-		moved := false
-		for _, e := range edges {
-			if next := column[e.From] + 1; e.From != e.To && next < len(nodes) && column[e.To] < next {
-				column[e.To], moved = next, true
+	before := map[fact.Ref][]fact.Ref{}
+	for _, e := range edges {
+		before[e.To] = append(before[e.To], e.From)
+	}
+	column, open := map[fact.Ref]int{}, map[fact.Ref]bool{}
+	var place func(fact.Ref) int
+	place = func(r fact.Ref) int {
+		if c, done := column[r]; done {
+			return c
+		}
+		open[r] = true
+		c := 0
+		for _, f := range before[r] {
+			if !open[f] {
+				c = max(c, place(f)+1)
 			}
 		}
-		if !moved {
-			break
-		}
+		delete(open, r)
+		column[r] = c
+		return c
+	}
+	for _, n := range nodes {
+		place(n.Ref)
 	}
 	return packed(nodes, column)
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"demine/internal/explain"
@@ -45,14 +46,16 @@ const (
 
 // timelineFigure gives nil for fewer than two moments.
 func (g *page) timelineFigure(es []explain.Event) *timelineFigure {
-	const most = 40
-	if len(es) > most {
-		es = es[len(es)-most:]
-	}
+	all := len(es)
+	es = outer(es)
 	if len(es) < 2 || !es[len(es)-1].Time.After(es[0].Time) {
 		return nil
 	}
-	f := &timelineFigure{Title: g.fit(g.say("page.figure.timeline", "n", len(es))), Width: timelineWidth, Height: timelineAxis + timelineBelow, Axis: timelineAxis}
+	title := g.say("page.figure.timeline", "n", all)
+	if all > len(es) {
+		title += g.say("page.figure.left-out", "n", all-len(es))
+	}
+	f := &timelineFigure{Title: g.fit(title), Width: timelineWidth, Height: timelineAxis + timelineBelow, Axis: timelineAxis}
 	xs := spread(es)
 	free := [2]int{} // where the last label above and below the axis ends
 	for i, e := range es {
@@ -75,6 +78,16 @@ func (g *page) timelineFigure(es []explain.Event) *timelineFigure {
 		f.Gaps = append(f.Gaps, gap)
 	}
 	return f
+}
+
+// outer are the events that there is room for: the first, which tell how it
+// began, and the last.
+func outer(es []explain.Event) []explain.Event {
+	const most = 40
+	if len(es) <= most {
+		return es
+	}
+	return append(slices.Clone(es[:most/2]), es[len(es)-most/2:]...)
 }
 
 func sameMinute(a, b time.Time) bool { return b.Sub(a).Abs() < time.Minute }

@@ -88,6 +88,13 @@ func TestTimelineFigure(t *testing.T) {
 	if short, long := f.Gaps[2].Width, f.Gaps[3].Width; long <= short {
 		t.Errorf("weeks take %d, a minute %d", long, short)
 	}
+	var many []explain.Event
+	for i := range 100 {
+		many = append(many, explain.Event{Time: begin.Add(time.Duration(i) * time.Hour), Message: i18n.M("event.tick", "schedule", "* * * * *")})
+	}
+	if f := g.timelineFigure(many); len(f.Points) != 40 || !strings.Contains(f.Points[0].Text, "18:00:00") || !strings.Contains(f.Title, "60") {
+		t.Errorf("%d of 100 are drawn, the first is %q: %s", len(f.Points), f.Points[0].Text, f.Title)
+	}
 	if g.timelineFigure(es[:2]) != nil {
 		t.Error("one moment is no line")
 	}
@@ -102,6 +109,10 @@ func TestGraphColumns(t *testing.T) {
 	got := columnsOf(nodes, edges)
 	if got["a"] != 0 || got["b"] != 1 || got["c"] != 2 || got["d"] != 3 {
 		t.Errorf("columns %v", got)
+	}
+	ring := []explain.Edge{edge("a", "b"), edge("b", "a"), edge("a", "c"), edge("c", "d")}
+	if got := columnsOf(nodes, ring); got["d"] <= got["c"] {
+		t.Errorf("behind a circle: columns %v", got)
 	}
 	for r, c := range got {
 		if c < 0 || c >= len(nodes) {

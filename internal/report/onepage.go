@@ -173,6 +173,9 @@ func (g *page) entry(in *explain.Incident) {
 	if len(in.Causes) == 0 || in.Causes[0].ID == "unknown" {
 		g.section("head.cause-unknown")
 		g.para(g.say("cause.unknown"))
+		if len(in.Causes) > 0 {
+			g.missing(&in.Causes[0])
+		}
 		return
 	}
 	for i := range in.Causes {
@@ -205,9 +208,18 @@ func (g *page) cause(c *explain.Cause) {
 		g.item(g.say("page.against", "what", g.cited(&c.Against[i])))
 	}
 	if g.Format == PageHTML {
-		for i := range c.Missing {
-			g.item(g.say("page.missing", "what", g.cited(&c.Missing[i])))
+		g.missing(c)
+	}
+}
+
+// missing tells what could have settled it.
+func (g *page) missing(c *explain.Cause) {
+	for i := range c.Missing {
+		if i == g.most(pageEvidence) {
+			g.item(g.say("list.more", "n", len(c.Missing)-i))
+			return
 		}
+		g.item(g.say("page.missing", "what", g.cited(&c.Missing[i])))
 	}
 }
 
