@@ -30,7 +30,7 @@ type found struct {
 	kept  Kept
 }
 
-func missing(err error) bool { return host.Gone(err) }
+func missing(err error) bool { return host.Gone(err) || host.Missing(err) }
 
 // errLink: a user could have put a link where his file should be, to what
 // only root may read.

@@ -44,6 +44,16 @@ func Gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
 }
 
+// ErrNotFolder: a regular file, or another thing that nothing can lie in, where
+// a path goes through a directory or a directory was to be listed.
+var ErrNotFolder error = unix.ENOTDIR
+
+// Missing reports whether an error says that nothing has that path: below a
+// regular file there is nothing either.
+func Missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFolder)
+}
+
 // Info is what stat tells about a file.
 type Info struct {
 	Type     string // regular, dir, link, fifo, socket, device

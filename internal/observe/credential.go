@@ -76,6 +76,22 @@ var inFolder = []string{
 
 func seeCredentials(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
 	c := &credentials{v: v, pl: newPlaces(v, in), seen: map[fact.FileID]bool{}}
+	err := c.look(ctx, in)
+	if c.over > 0 {
+		c.p.Gaps = append(c.p.Gaps, fact.Gap{Code: "too-many", What: "credentials", Count: c.over})
+	}
+	return c.p, err
+}
+
+type credentials struct {
+	v    *View
+	pl   *places
+	seen map[fact.FileID]bool
+	over int // files beyond the bound
+	p    Part
+}
+
+func (c *credentials) look(ctx context.Context, in *fact.Snapshot) error {
 	for _, home := range homesOf(in.Account) {
 		for _, k := range kept {
 			c.add(k.kind, host.Join(home, k.file))
@@ -88,37 +104,30 @@ func seeCredentials(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (P
 	c.certificates()
 	for _, dir := range c.folders(in) {
 		if ctx.Err() != nil {
-			return c.p, ctx.Err()
+			return ctx.Err()
 		}
 		for _, f := range inFolder {
 			c.add("settings", host.Join(dir, f))
 		}
 	}
-	return c.p, ctx.Err()
-}
-
-type credentials struct {
-	v    *View
-	pl   *places
-	seen map[fact.FileID]bool
-	p    Part
+	return ctx.Err()
 }
 
 // add keeps a file that is there. What is empty lets nobody in.
 func (c *credentials) add(kind string, at fact.Path) {
 	info, err := c.v.Stat(at)
 	if err != nil {
-		c.p.gapUnlessGone(at, err)
+		c.p.gap(at, err)
 		return
 	}
 	if info.Type != "regular" && info.Type != "dir" || info.Size == 0 && info.Type == "regular" || c.seen[info.ID] {
 		return
 	}
+	c.seen[info.ID] = true
 	if len(c.p.Credential) >= maxCredentials {
-		c.p.Gaps = append(c.p.Gaps, fact.Gap{Code: "too-many", What: "credentials"})
+		c.over++
 		return
 	}
-	c.seen[info.ID] = true
 	c.p.Credential = append(c.p.Credential, fact.Credential{
 		Ref: fact.CredentialRef(at), Kind: kind, Path: at, Owner: c.pl.name(info.UID), Mode: info.Mode,
 		Readers: c.pl.readers(at, info), Modified: info.Modified,
@@ -173,7 +182,11 @@ func (c *credentials) folders(in *fact.Snapshot) []fact.Path {
 		}
 		add(top)
 		for _, d := range c.p.list(c.v, top) {
-			add(d)
+			if i, err := c.v.Stat(d); err == nil && i.Type == "dir" {
+				add(d)
+			} else {
+				c.p.gap(d, err)
+			}
 		}
 	}
 	return out

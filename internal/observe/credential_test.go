@@ -2,6 +2,8 @@ package observe
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 
 	"demine/internal/fact"
@@ -70,5 +72,53 @@ x
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// A file where folders are looked for, and a home that is none, hide nothing.
+func TestCredentialsNoFolder(t *testing.T) {
+	h, err := fixture.Parse([]byte(`
+-- /etc/passwd --
+root:x:0:0:root:/root:/bin/bash
+tss:x:59:59::/dev/null:/sbin/nologin
+-- /etc/group --
+-- /root type=dir --
+-- /dev/null type=device --
+-- /srv/capture.jsonl --
+x
+-- /opt/app -> /data/app --
+-- /data/app/.env --
+x
+-- /opt/gone -> /data/gone --
+-- /var/www --
+x
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Run(context.Background(), h, []*Observer{hostinfo, account, process, credential}, Scope{}, nil)
+	if c := s.Coverage[len(s.Coverage)-1]; c.Observer != "credential" || c.State != fact.Seen {
+		t.Errorf("%+v", c)
+	}
+	if len(s.Credential) != 1 || s.Credential[0].Path != "/opt/app/.env" {
+		t.Errorf("%+v", s.Credential)
+	}
+}
+
+// What is beyond the bound is counted.
+func TestCredentialsTooMany(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("-- /etc/passwd --\nroot:x:0:0:root:/root:/bin/bash\n-- /etc/group --\n")
+	for i := range maxCredentials + 7 {
+		fmt.Fprintf(&text, "-- /root/.ssh/id_%d --\nx\n", i)
+	}
+	h, err := fixture.Parse([]byte(text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Run(context.Background(), h, []*Observer{hostinfo, account, process, credential}, Scope{}, nil)
+	want := []fact.Gap{{Code: "too-many", What: "credentials", Count: 7}}
+	if d := cmp.Diff(want, s.Coverage[len(s.Coverage)-1].Gaps); d != "" || len(s.Credential) != maxCredentials {
+		t.Error(len(s.Credential), d)
 	}
 }

@@ -2,7 +2,6 @@ package observe
 
 import (
 	"errors"
-	"io/fs"
 	"strings"
 	"unicode/utf8"
 
@@ -57,7 +56,7 @@ func (p *Part) tail(v *View, at fact.Path, limit int) (b []byte, cut, ok bool) {
 // exists reports whether a path leads to something.
 func exists(v *View, at fact.Path) bool {
 	_, err := v.Stat(at)
-	return err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, host.ErrUnavailable)
+	return err == nil || !host.Missing(err) && !errors.Is(err, host.ErrUnavailable)
 }
 
 // Bounds of texts that go into a fact: people read the first, the shell parser

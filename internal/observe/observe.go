@@ -74,9 +74,10 @@ func (p *Part) count() int {
 		len(p.Key) + len(p.Firewall) + len(p.Service) + len(p.Log) + len(p.Container) + len(p.Flow) + len(p.Module) + len(p.Network) + len(p.Credential)
 }
 
-// gap records an error as something not seen. A missing file is no gap.
+// gap records an error as something not seen. A missing file is no gap, nor is
+// what would lie in something that is no folder.
 func (p *Part) gap(what fact.Path, err error) {
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
+	if err == nil || host.Missing(err) {
 		return
 	}
 	p.Gaps = append(p.Gaps, fact.Gap{Code: gapCode(err), What: what.String(), Detail: rootCause(err)})
@@ -273,7 +274,7 @@ func see(ctx context.Context, h *host.Host, o *Observer, in *fact.Snapshot, sc S
 	switch {
 	case errors.Is(err, host.ErrUnavailable):
 		c.State = fact.Unavailable
-	case err != nil && errors.Is(err, fs.ErrNotExist):
+	case err != nil && host.Missing(err):
 		c.State = fact.Absent
 	case err != nil:
 		c.State = fact.Failed

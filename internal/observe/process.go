@@ -145,7 +145,11 @@ func (r *procReader) read(pid int, buf []byte, out *Part) {
 // it arranges with a mount.
 var errCovered = errors.New("something else is mounted over it")
 
+// gapUnlessGone records an error about the folder of a process or a file in it.
 func (p *Part) gapUnlessGone(at fact.Path, err error) {
+	if errors.Is(err, host.ErrNotFolder) {
+		err = errCovered
+	}
 	if !gone(err) {
 		p.gap(at, err)
 	}

@@ -82,6 +82,17 @@ func TestProcessBehindMount(t *testing.T) {
 	}
 }
 
+// So does a file that is mounted there.
+func TestProcessBehindFile(t *testing.T) {
+	h, err := fixture.Parse([]byte(running(1, 1) + "-- /proc/7 --\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, c := lookAtHost(t, h, fact.Snapshot{}, hostinfo, account, process); strings.Join(gaps(c), ", ") != "unreadable /proc/7" {
+		t.Errorf("%s %q", c.State, gaps(c))
+	}
+}
+
 // Without processes neither the load nor a server is "not on this host".
 func TestNotAbsentWithoutProcesses(t *testing.T) {
 	h, err := fixture.Parse([]byte("-- /etc/hostname --\nx\n"))
