@@ -76,6 +76,9 @@ func ownTool(name, next string) bool {
 	if next == "" {
 		return startup[name]
 	}
+	if name == ".libs" { // of auditwheel and libtool, which put libraries there
+		return strings.Contains(next, ".so")
+	}
 	return tools[name] || within[name][next]
 }
 
