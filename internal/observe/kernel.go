@@ -18,6 +18,7 @@ var kernel = &Observer{
 	Sees: []string{fact.KindKernel, fact.KindModule},
 	Reads: []string{
 		"/proc/modules", "/proc/sys/kernel/tainted", "/sys/module", "/sys/module/**", "/sys/kernel/tracing/enabled_functions",
+		"/sys/kernel/debug/tracing/enabled_functions",
 	},
 	See: seeKernel,
 }
@@ -67,9 +68,14 @@ func (p *Part) modules(v *View) {
 	if slices.ContainsFunc(slices.Collect(maps.Values(views)), unlistedModule) {
 		b, _, err := v.ReadFile("/proc/modules", 4<<20)
 		if err != nil {
+			p.Gaps = append(p.Gaps, fact.Gap{Code: gapCode(err), What: "/proc/modules", Detail: "the second time: " + rootCause(err)})
 			return
 		}
-		again := new(Part).moduleViews(v, proc.Modules(b))
+		var second Part
+		again := second.moduleViews(v, proc.Modules(b))
+		if len(p.Gaps) == 0 { // a view that fails only now takes modules away as well
+			p.Gaps = second.Gaps
+		}
 		maps.DeleteFunc(views, func(name string, m fact.Module) bool {
 			return unlistedModule(m) && !(again[name].Name != "" && unlistedModule(again[name]))
 		})
@@ -104,13 +110,24 @@ func (p *Part) moduleViews(v *View, listed map[string]string) map[string]fact.Mo
 			know(fact.Text([]byte(name)), "sys")
 		}
 	}
-	const hooks = "/sys/kernel/tracing/enabled_functions"
-	b, _, err := v.ReadFile(hooks, 4<<20)
-	p.gap(hooks, err)
-	for _, name := range proc.HookModules(b) {
+	for _, name := range proc.HookModules(p.hooks(v)) {
 		know(name, "hooks")
 	}
 	return out
+}
+
+// hooks is the list of the functions that lead into modules. Where tracefs is
+// not mounted by itself it lies below debugfs (Linux before 4.1 has it only there).
+func (p *Part) hooks(v *View) []byte {
+	const own, debug = "/sys/kernel/tracing/enabled_functions", "/sys/kernel/debug/tracing/enabled_functions"
+	b, _, err := v.ReadFile(own, 4<<20)
+	if !gone(err) {
+		p.gap(own, err)
+		return b
+	}
+	b, _, err = v.ReadFile(debug, 4<<20)
+	p.gap(debug, err)
+	return b
 }
 
 // sysModule: only what was loaded has a state; the rest is built in.

@@ -1,12 +1,14 @@
 package observe
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"demine/internal/fact"
+	"demine/internal/host"
 	"demine/internal/host/fixture"
 )
 
@@ -62,5 +64,51 @@ func TestKernelUnseen(t *testing.T) {
 	}
 	if _, c = kernelOf(t, "-- /etc/motd --\n"); c.State != fact.Absent {
 		t.Errorf("%+v", c)
+	}
+}
+
+// once lets a path be read so many times.
+type once struct {
+	host.Files
+	at   fact.Path
+	left int
+}
+
+func (o *once) ReadFile(p fact.Path, limit int) ([]byte, host.Info, error) {
+	if p == o.at {
+		if o.left--; o.left < 0 {
+			return nil, host.Info{}, errors.New("input/output error")
+		}
+	}
+	return o.Files.ReadFile(p, limit)
+}
+
+// TestKernelSecondRead: when the views cannot be compared again, that is told.
+func TestKernelSecondRead(t *testing.T) {
+	h, err := fixture.Parse([]byte("-- /proc/sys/kernel/tainted --\n0\n-- /proc/modules --\n-- /sys/module/gone/initstate --\nlive\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Files = &once{Files: h.Files, at: "/proc/modules", left: 1}
+	if _, c := lookAtHost(t, h, fact.Snapshot{}, kernel); !slices.Equal(gaps(c), []string{"unreadable /proc/modules"}) {
+		t.Errorf("%+v", c)
+	}
+	h.Files = &once{Files: h.Files.(*once).Files, at: "/sys/module/gone/initstate", left: 1}
+	if _, c := lookAtHost(t, h, fact.Snapshot{}, kernel); c.State != fact.Seen {
+		t.Errorf("a module that was removed in between: %+v", c)
+	}
+}
+
+// TestKernelHooksBelowDebugfs: old kernels have tracefs there only.
+func TestKernelHooksBelowDebugfs(t *testing.T) {
+	s, c := kernelOf(t, `-- /proc/sys/kernel/tainted --
+4096
+-- /proc/modules --
+-- /sys/kernel/debug/tracing/enabled_functions --
+tcp4_seq_show (1) R   I   M 	tramp: 0xffffffffc0a8a000 (thunk+0x0/0x40 [kshadow]) ->thunk+0x0/0x40 [kshadow]
+`)
+	want := []fact.Module{{Ref: "module:kshadow", Name: "kshadow", KnownBy: []string{"hooks"}}}
+	if d := cmp.Diff(want, s.Module); d != "" || c.State != fact.Seen {
+		t.Errorf("%+v %s", c, d)
 	}
 }
