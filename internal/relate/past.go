@@ -9,7 +9,7 @@ import (
 // Past is what a process used before it was looked at.
 type Past struct {
 	Seconds float64 `json:"seconds"` // of CPU
-	Percent float64 `json:"percent"` // of one CPU, over its life
+	Percent float64 `json:"percent"` // of one CPU, over its life; of a group over that of its oldest living member
 	By      string  `json:"by"`      // self, children (that ended), group (all who are or were in its cgroup)
 }
 
@@ -23,23 +23,29 @@ func (x *Index) Asleep(p *fact.Process) Past {
 	if p.CPUNow < 0 || p.CPUNow >= idlePercent || p.Started.IsZero() || p.Kernel {
 		return Past{}
 	}
-	best := pastOf(p.CPU, x.Now.Sub(p.Started), "self")
-	if c := pastOf(p.CPU+p.Children, x.Now.Sub(p.Started), "children"); c.Percent > 2*best.Percent {
+	best := x.pastOf(p.CPU, x.Now.Sub(p.Started), "self")
+	if c := x.pastOf(p.CPU+p.Children, x.Now.Sub(p.Started), "children"); c.Percent > 2*best.Percent {
 		best = c
 	}
 	if g := x.groups[p.Cgroup]; g != nil && !g.busy {
-		if c := pastOf(p.GroupCPU, x.Now.Sub(g.since), "group"); c.Percent > 2*best.Percent {
+		if c := x.pastOf(p.GroupCPU, x.Now.Sub(g.since), "group"); c.Percent > 2*best.Percent {
 			best = c
 		}
 	}
 	return best
 }
 
-func pastOf(seconds float64, age time.Duration, by string) Past {
+// pastOf gives no more than all CPUs can do: the counter of a cgroup may be
+// older than all who live in it.
+func (x *Index) pastOf(seconds float64, age time.Duration, by string) Past {
 	if seconds <= 0 || age <= time.Second {
 		return Past{}
 	}
-	return Past{Seconds: seconds, Percent: 100 * seconds / age.Seconds(), By: by}
+	percent := 100 * seconds / age.Seconds()
+	if n := x.S.Host.CPUs; n > 0 {
+		percent = min(percent, 100*float64(n))
+	}
+	return Past{Seconds: seconds, Percent: percent, By: by}
 }
 
 // group is what the living members of a cgroup tell of it.

@@ -42,6 +42,17 @@ func TestAsleep(t *testing.T) {
 	}
 }
 
+// TestAsleepNoMoreThanThereIs: a cgroup that is older than its members has used
+// what they cannot have.
+func TestAsleepNoMoreThanThereIs(t *testing.T) {
+	now := time.Date(2026, 11, 22, 19, 0, 0, 0, time.UTC)
+	p := fact.Process{PID: 10, Ref: "process:10", Started: now.Add(-time.Minute), Cgroup: "/a", CPU: 1, GroupCPU: 90000}
+	x := New(&fact.Snapshot{Taken: now, Host: fact.HostInfo{CPUs: 2}, Process: []fact.Process{p}})
+	if got := x.Asleep(&x.S.Process[0]); got.By != "group" || got.Percent != 200 || got.Seconds != 90000 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestGraphicsCardIsWorthALook: work on a card does not show in the CPU.
 func TestGraphicsCardIsWorthALook(t *testing.T) {
 	card := &fact.GPU{Devices: []fact.Path{"/dev/nvidia0"}}
