@@ -19,24 +19,45 @@ func (sc *scene) asks() map[string]any {
 	}
 }
 
-// like reports whether a name, or a path, is like one of the patterns of
-// path.Match, whose * stands for slashes too. An empty name is like none.
-func like(name any, patterns []string) bool {
-	text := strings.ReplaceAll(fmt.Sprint(name), "/", "\x00")
-	return text != "" && slices.ContainsFunc(patterns, func(p string) bool {
-		ok, _ := path.Match(strings.ReplaceAll(p, "/", "\x00"), text)
-		return ok
-	})
+// like reports whether a name, or a path, is like one of the patterns, in which
+// * stands for any characters, slashes too. An empty name is like none.
+func like(name string, patterns []string) bool {
+	return name != "" && slices.ContainsFunc(patterns, func(p string) bool { return glob(p, name) })
+}
+
+// glob goes back to the last * only, so it takes no longer than the product of
+// the two lengths.
+func glob(pattern, text string) bool {
+	p, t, star, from := 0, 0, -1, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, t
+			p++
+		case p < len(pattern) && pattern[p] == text[t]:
+			p, t = p+1, t+1
+		case star >= 0:
+			from++
+			p, t = star+1, from
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
 }
 
 // likeOne is like for expressions, in which a list that stands there is one of
 // anything.
 func likeOne(name, patterns any) bool {
+	text, ok := name.(string)
+	if !ok {
+		text = fmt.Sprint(name)
+	}
 	if list, ok := patterns.([]any); ok {
-		return slices.ContainsFunc(list, func(p any) bool { return like(name, []string{fmt.Sprint(p)}) })
+		return slices.ContainsFunc(list, func(p any) bool { return like(text, []string{fmt.Sprint(p)}) })
 	}
 	list, _ := patterns.([]string)
-	return like(name, list)
+	return like(text, list)
 }
 
 // is reports whether a process is the service of a hypothesis: one that is
