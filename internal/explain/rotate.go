@@ -10,15 +10,42 @@ import (
 // advice: whoever could write root's files or run as root could change
 // anything: such a host is rebuilt once the service runs again.
 func (sc *scene) advice() (string, i18n.Message, []i18n.Message) {
-	accounts := sc.accounts()
-	if slices.Contains(accounts, "root") {
-		return "rebuild", i18n.M("advice.rebuild"), sc.rotate(accounts)
+	accounts, cells := sc.accounts(), sc.cells()
+	var rotate []i18n.Message
+	if len(accounts) > 0 || len(cells) == 0 {
+		rotate = sc.rotate(accounts)
 	}
-	return "clean", i18n.M("advice.clean"), sc.rotate(accounts)
+	for _, p := range cells {
+		rotate = append(rotate, i18n.M("rotate.container", "container", sc.home(p)))
+	}
+	unknown := func(p *fact.Process) bool { return sc.x.ContainerOf(p) == nil }
+	switch {
+	case slices.Contains(accounts, "root"):
+		return "rebuild", i18n.M("advice.rebuild"), rotate
+	case slices.ContainsFunc(cells, unknown):
+		return "clean", i18n.M("advice.container-unknown"), rotate
+	case len(cells) > 0:
+		return "clean", i18n.M("advice.container"), rotate
+	}
+	return "clean", i18n.M("advice.clean"), rotate
 }
 
-// accounts are those in which the intruder could act: of the implants, of what
-// starts them, of planted keys.
+// cells are implants that a container keeps from the host, one of each
+// container.
+func (sc *scene) cells() []*fact.Process {
+	var out []*fact.Process
+	for _, p := range sc.implantProcesses() {
+		same := func(q *fact.Process) bool { return sc.home(q) == sc.home(p) }
+		if sc.x.Confined(p) && !slices.ContainsFunc(out, same) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// accounts are those of the host in which the intruder could act: of the
+// implants, of what starts them, of planted keys. Who a process in a container
+// is says nothing of the host, and names are those of the host.
 func (sc *scene) accounts() []string {
 	var out []string
 	add := func(name string) {
@@ -37,9 +64,11 @@ func (sc *scene) accounts() []string {
 		add(k.Account)
 	}
 	for _, p := range sc.implantProcesses() {
-		if p.UID == 0 {
+		switch {
+		case sc.x.Confined(p):
+		case p.UID == 0:
 			add("root")
-		} else if p.User != "" {
+		case p.User != "":
 			add(p.User)
 		}
 	}
@@ -65,7 +94,12 @@ func (sc *scene) rotate(accounts []string) []i18n.Message {
 	if root {
 		out = append(out, sc.rotateServices()...)
 	}
-	return append(out, sc.rotateFiles(accounts, root)...)
+	out = append(out, sc.rotateFiles(accounts, root)...)
+	seen := func(c fact.Coverage) bool { return c.Observer == fact.KindCredential && c.Complete() }
+	if !slices.ContainsFunc(sc.x.S.Coverage, seen) {
+		out = append(out, i18n.M("rotate.not-seen"))
+	}
+	return out
 }
 
 // rotateServices: passwords in the settings of services, and those by which

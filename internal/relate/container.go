@@ -2,6 +2,7 @@ package relate
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,29 @@ func (x *Index) ContainerOf(p *fact.Process) *fact.Container {
 		}
 	}
 	return nil
+}
+
+// Confined reports whether a process runs in a container that keeps it from the
+// host, as far as is known: root in it is not the host's.
+func (x *Index) Confined(p *fact.Process) bool {
+	c := x.ContainerOf(p)
+	if c == nil {
+		return p != nil && p.Container != ""
+	}
+	lets := func(m fact.Path) bool { return slices.Contains(hostFolders, path.Clean(string(m))) }
+	return !c.Privileged && !c.HostPID && !slices.ContainsFunc(c.Mounts, lets)
+}
+
+// hostFolders are those of the host that let root in a container be root on the
+// host, or read all that it holds, and the sockets by which it can start any other
+// container.
+var hostFolders = []string{
+	"/", "/bin", "/boot", "/etc", "/home", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/usr", "/var",
+	"/etc/cron.d", "/etc/crontab", "/etc/pam.d", "/etc/passwd", "/etc/shadow", "/etc/ssh", "/etc/sudoers.d", "/etc/systemd",
+	"/etc/systemd/system", "/etc/kubernetes", "/root/.ssh", "/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/sbin",
+	"/var/lib", "/var/lib/docker", "/var/lib/containerd", "/var/lib/kubelet", "/var/run", "/var/spool", "/var/spool/cron",
+	"/var/spool/cron/crontabs", "/run/containerd", "/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock",
+	"/run/podman/podman.sock", "/run/crio/crio.sock",
 }
 
 // shortID is how much of an id Docker shows.

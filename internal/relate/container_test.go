@@ -42,6 +42,33 @@ func TestContainerOf(t *testing.T) {
 	}
 }
 
+// Root in a container is the host's root if the container is not kept from it.
+func TestConfined(t *testing.T) {
+	id := strings.Repeat("ab", 32)
+	for name, c := range map[string]struct {
+		box  fact.Container
+		want bool
+	}{
+		"plain":      {fact.Container{Mounts: []fact.Path{"/var/lib/docker/volumes/x/_data", "/etc/localtime", "/srv/app"}}, true},
+		"host net":   {fact.Container{HostNet: true}, true},
+		"privileged": {fact.Container{Privileged: true}, false},
+		"host pid":   {fact.Container{HostPID: true}, false},
+		"host root":  {fact.Container{Mounts: []fact.Path{"/srv/app", "/"}}, false},
+		"cron":       {fact.Container{Mounts: []fact.Path{"/var/spool/cron/"}}, false},
+		"docker":     {fact.Container{Mounts: []fact.Path{"/var/run/docker.sock"}}, false},
+	} {
+		c.box.ID = id
+		x := New(&fact.Snapshot{Container: []fact.Container{c.box}, Process: []fact.Process{{PID: 100, Container: id}}})
+		if got := x.Confined(x.PID(100)); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	x := New(&fact.Snapshot{Process: []fact.Process{{PID: 1}, {PID: 100, Container: id}}})
+	if x.Confined(x.PID(1)) || !x.Confined(x.PID(100)) || x.Confined(nil) {
+		t.Error("without a container that is known")
+	}
+}
+
 func TestFlows(t *testing.T) {
 	x := New(&fact.Snapshot{
 		Process: []fact.Process{{PID: 5, Ref: "process:5"}, {PID: 6, Ref: "process:6"}},
