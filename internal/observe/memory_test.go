@@ -183,6 +183,71 @@ func TestMemoryBounds(t *testing.T) {
 	}
 }
 
+// TestMemoryAround: of a heap of which a part alone is searched, a wallet is
+// found that lies near the words that were, in a stripe that is left out.
+func TestMemoryAround(t *testing.T) {
+	const (
+		heap  = 0x7f0000000000
+		size  = 256 << 20
+		words = heap + 503*stripe + 1<<14
+	)
+	h, err := fixture.Parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := known()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, behind := range []int64{64 << 10, -64 << 10, 0} {
+		mem := sparse{
+			words: `{"method":"login","job_id":"7"}{"method":"submit"}`, words + behind + 60: " 44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3X" +
+				"jrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A ",
+		}
+		p := fact.Process{Ref: "process:9", PID: 9, Exe: "/tmp/x"}
+		l := layoutOf(fmt.Appendf(nil, "%x-%x rw-p 00000000 00:00 0 \n", heap, heap+size), &p, false)
+		r := &memoryReader{v: newView(h, memory, &fact.Snapshot{}), set: set, whole: []fact.Ref{p.Ref}, buf: make([]byte, memoryChunk)}
+		r.leftWhole = size / 4 // every eighth stripe is searched for words, and every sixteenth for wallets
+		s := r.search(&p, mem, l, false)
+		if len(s.memory.Patterns) == 0 || len(s.memory.Indicators) != 1 || s.memory.Scanned != "part" {
+			t.Errorf("%d: %+v", behind, s.memory)
+		}
+	}
+}
+
+// TestAround: surroundings end where the area does, and those that overlap are
+// one; what lies in no area has none.
+func TestAround(t *testing.T) {
+	set, err := known()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &memorySearch{r: &memoryReader{set: set}, hits: map[int]*hit{
+		0: {pattern: fact.Pattern{Offset: 0x10100}, at: []int64{0x10100, 0x20100, 0x900000}},
+		1: {pattern: fact.Pattern{Offset: 0x500100}},
+	}}
+	got := s.around([]area{{from: 0x10000, to: 0x100000}, {from: 0x400000, to: 0x600000}})
+	want := []area{{from: 0x10000, to: 0x40000, most: 0x30000}, {from: 0x4e0000, to: 0x520000, most: 0x40000}}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(area{})); d != "" {
+		t.Error(d)
+	}
+}
+
+// sparse is memory with texts at their addresses, zeros between.
+type sparse map[int64]string
+
+func (m sparse) ReadAt(p []byte, addr int64) (int, error) {
+	clear(p)
+	for at, text := range m {
+		if from, to := max(at, addr), min(at+int64(len(text)), addr+int64(len(p))); from < to {
+			copy(p[from-addr:], text[from-at:to-at])
+		}
+	}
+	return len(p), nil
+}
+
+func (sparse) Close() error { return nil }
+
 type zeros struct{}
 
 func (zeros) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }

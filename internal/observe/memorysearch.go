@@ -28,8 +28,10 @@ type memorySearch struct {
 
 type hit struct {
 	pattern fact.Pattern
-	at      []int64 // the first few places, when all are data
+	at      []int64 // the first few places in data
 }
+
+const mostPlaces = 8 // of a pattern in data that are kept
 
 // doubt is a pattern that was only found in data. What a program has read of
 // others lies there too, and is overwritten soon: it is looked at again.
@@ -78,7 +80,6 @@ func (r *memoryReader) search(p *fact.Process, mem host.File, l layout, miner bo
 // hit keeps the strongest place of a pattern: what runs, then what cannot be
 // written, then data.
 func (s *memorySearch) hit(id int, off int64, where string) {
-	const places = 8
 	h := s.hits[id]
 	if h == nil {
 		p := s.r.set.At(id)
@@ -89,7 +90,7 @@ func (s *memorySearch) hit(id int, off int64, where string) {
 	if rank := slices.Index(wheres, where); rank < slices.Index(wheres, h.pattern.Where) {
 		h.pattern.Where, h.pattern.Offset = where, off
 	}
-	if where == fact.WhereData && len(h.at) < places {
+	if where == fact.WhereData && len(h.at) < mostPlaces {
 		h.at = append(h.at, off)
 	}
 }
@@ -122,25 +123,78 @@ func speaks(ps []fact.Pattern) bool {
 	return len(ps) >= several || slices.ContainsFunc(ps, notWeak)
 }
 
-// indicators goes over the data again, in pieces that overlap.
+// indicators goes over the data again, in pieces that overlap: first around
+// what was found, for a program says whom it mines for where it speaks of mining,
+// and half of the bytes at the least over all of it.
 func (s *memorySearch) indicators(areas []area) {
 	const mostBytes, most = 16 << 20, 32
 	scanned := s.memory.Scanned // of the search, not of this
 	defer func() { s.memory.Scanned = scanned }()
-	s.left = mostBytes
+	s.looks = maxLooks
 	piece := make([]byte, 0, wallet.Longest+memoryChunk)
 	defer func() { clear(piece[:cap(piece)]) }()
-	for _, a := range areas {
-		s.read(a, func(addr uint64, b []byte, gap bool) {
-			if gap {
-				piece = piece[:0]
-			}
-			piece = append(piece[:copy(piece, piece[max(0, len(piece)-wallet.Longest):])], b...)
-			for _, i := range wallet.Find(piece, int64(addr)+int64(len(b)-len(piece)), most) {
-				s.memory.Indicators = addIndicator(s.memory.Indicators, i, most)
-			}
-		})
+	look := func(addr uint64, b []byte, gap bool) {
+		if gap {
+			piece = piece[:0]
+		}
+		piece = append(piece[:copy(piece, piece[max(0, len(piece)-wallet.Longest):])], b...)
+		for _, i := range wallet.Find(piece, int64(addr)+int64(len(b)-len(piece)), most) {
+			s.memory.Indicators = addIndicator(s.memory.Indicators, i, most)
+		}
 	}
+	s.left = mostBytes / 2
+	for _, a := range s.around(areas) {
+		s.read(a, look)
+	}
+	s.left += mostBytes / 2
+	for _, a := range areas {
+		s.read(a, look)
+	}
+}
+
+// around are the surroundings of what was found, within their areas: the first
+// place of every pattern comes before any second.
+func (s *memorySearch) around(areas []area) []area {
+	const reach = 128 << 10
+	var out []area
+	for n := range mostPlaces + 1 {
+		for id := range s.r.set.Len() {
+			at, ok := s.hits[id].place(n)
+			i := slices.IndexFunc(areas, func(a area) bool { return a.from <= at && at < a.to })
+			if !ok || i < 0 {
+				continue
+			}
+			from, to := max(at, reach)-reach, at+reach // of whole pages
+			from, to = max(areas[i].from, from&^(pageBytes-1)), min(areas[i].to, to&^(pageBytes-1))
+			out = join(out, area{from: from, to: to, where: areas[i].where})
+		}
+	}
+	for i := range out {
+		out[i].most = int64(out[i].to - out[i].from)
+	}
+	return out
+}
+
+// place is the n-th that is known: the strongest one, then those in data.
+func (h *hit) place(n int) (at uint64, ok bool) {
+	switch {
+	case h == nil || n > len(h.at):
+		return 0, false
+	case n == 0:
+		return uint64(h.pattern.Offset), true
+	}
+	return uint64(h.at[n-1]), true
+}
+
+// join adds an area, or widens the first that it overlaps.
+func join(as []area, a area) []area {
+	for i := range as {
+		if b := &as[i]; a.from <= b.to && b.from <= a.to {
+			b.from, b.to = min(a.from, b.from), max(a.to, b.to)
+			return as
+		}
+	}
+	return append(as, a)
 }
 
 // addIndicator adds one that is not there yet.
