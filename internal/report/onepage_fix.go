@@ -28,8 +28,11 @@ func (g *page) remedies(in *explain.Incident) {
 	if opened := eventOf(in, "event.port-opened"); opened != nil {
 		g.item(g.say("page.fix.owner", "user", opened.Message.Args["user"], "port", opened.Message.Args["port"], "at", opened.Time))
 	}
-	if in.Advice == "rebuild" {
+	switch why := in.AdviceWhy.ID; {
+	case in.Advice == "rebuild":
 		g.item(g.say("advice.rebuild"))
+	case why == "advice.container", why == "advice.container-unknown":
+		g.item(g.say(why))
 	}
 	if len(explain.Indicators(g.s)) > 0 {
 		g.item(g.say("page.fix.others"))

@@ -112,6 +112,19 @@ func TestMarkdownIsInert(t *testing.T) {
 	}
 }
 
+// A container is made anew, whatever can be removed in place.
+func TestPageContainer(t *testing.T) {
+	s := load(t, "mining")
+	s.Incidents[0].Advice, s.Incidents[0].AdviceWhy = "clean", i18n.M("advice.container-unknown")
+	var b bytes.Buffer
+	if err := OnePage(&b, s, nil, Options{Catalogue: paged(t, i18n.English)}, Page{Format: PageMarkdown}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "recreate the container"; !strings.Contains(b.String(), want) {
+		t.Errorf("%q is not in\n%s", want, b.String())
+	}
+}
+
 func TestEmptyPage(t *testing.T) {
 	for _, pg := range []Page{{}, {Format: PageMarkdown, Redact: true, After: &explain.Scan{}}} {
 		var b bytes.Buffer
