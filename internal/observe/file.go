@@ -73,10 +73,11 @@ func seeFiles(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, 
 	return l.p, ctx.Err()
 }
 
-// point notes that a fact of a kind names a path.
-func (l *fileLook) point(f fact.Path, kind string) {
+// point notes that a fact of a kind names a path. It is false for one that leads
+// to no file that could be described.
+func (l *fileLook) point(f fact.Path, kind string) bool {
 	if !strings.HasPrefix(string(f), "/") || len(f) > 4096 || pseudo(f) {
-		return
+		return false
 	}
 	f = fact.Path(path.Clean(string(f)))
 	ks, ok := l.pointed[f]
@@ -88,6 +89,7 @@ func (l *fileLook) point(f fact.Path, kind string) {
 		ks = append(ks, kind)
 	}
 	l.pointed[f] = ks
+	return true
 }
 
 // pseudo are places that hold no files: /dev but its shared memory, and the
@@ -270,7 +272,7 @@ func (l *fileLook) content(f *fact.File, at fact.Path) {
 	n, _ := file.ReadAt(head, 0)
 	head = head[:n]
 	f.Format = format(head)
-	replaces(f, file)
+	l.replaces(f, file)
 	if f.Format != "script" && f.Format != "text" || f.Size > maxScriptRead || l.scripts+int(f.Size) > maxScriptsRead {
 		return
 	}

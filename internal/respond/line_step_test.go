@@ -171,3 +171,20 @@ func TestPreload(t *testing.T) {
 		t.Errorf("%q %v", back, err)
 	}
 }
+
+// TestPreloadWords: the loader's words, and nobody's comments.
+func TestPreloadWords(t *testing.T) {
+	libraries := []fact.Path{"/dev/shm/.x.so", "/usr/lib/libhide.so", "/lib64/y.so"}
+	for line, want := range map[string]string{
+		"/dev/shm/.x.so # /dev/shm/.x.so: why\n": " # /dev/shm/.x.so: why\n",
+		"/opt/a.so\tlibhide.so:/$LIB/y.so\n":     "/opt/a.so\t:\n",
+		"/dev/shm//.x.so#one\n":                  "#one\n",
+		"# /dev/shm/.x.so taken out\n":           "",
+		"/opt/libhide.so /dev/shm/.x.so.old\n":   "",
+	} {
+		left, gone := withoutNames([]byte(line), libraries)
+		if gone != (want != "") || gone && string(left) != want {
+			t.Errorf("%q: %q %v", line, left, gone)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"demine/internal/fact"
+	"demine/internal/format/ldpreload"
 	"demine/internal/host"
 	"demine/internal/i18n"
 	"demine/internal/judge"
@@ -58,8 +59,8 @@ func texts(ps []fact.Path) []string {
 	return out
 }
 
-// findPreloaded: names are parted by blanks and colons, several may stand in a
-// line; the others of it stay.
+// findPreloaded: several names may stand in a line; the others of it stay, and
+// so does a comment.
 func findPreloaded(_ *host.Host, w preloaded, _ fact.Path, content []byte) ([]lineEdit, error) {
 	var out []lineEdit
 	for i, line := range splitLines(content) {
@@ -68,7 +69,7 @@ func findPreloaded(_ *host.Host, w preloaded, _ fact.Path, content []byte) ([]li
 			continue
 		}
 		e := lineEdit{N: i + 1, SHA256: sumHex(line)}
-		if len(bytes.Trim(left, " \t:\r\n")) > 0 {
+		if len(bytes.Trim(left, " \t:\n")) > 0 {
 			e.Instead = left
 		}
 		out = append(out, e)
@@ -79,23 +80,14 @@ func findPreloaded(_ *host.Host, w preloaded, _ fact.Path, content []byte) ([]li
 	return out, nil
 }
 
-// withoutNames gives a line without some of its names.
-func withoutNames(line []byte, names []fact.Path) (left []byte, gone bool) {
-	parts := func(c byte) bool { return c == ' ' || c == '\t' || c == ':' || c == '\n' || c == '\r' }
-	for i := 0; i < len(line); {
-		j := i
-		for j < len(line) && !parts(line[j]) {
-			j++
+// withoutNames gives a line without those names that lead to some libraries.
+func withoutNames(line []byte, libraries []fact.Path) (left []byte, gone bool) {
+	from := 0
+	for _, n := range ldpreload.Names(line) {
+		leads := func(p fact.Path) bool { return slices.Contains(libraries, p) }
+		if slices.ContainsFunc(ldpreload.Files(n.Text), leads) {
+			left, from, gone = append(left, line[from:n.From]...), n.To, true
 		}
-		if slices.Contains(names, fact.Path(line[i:j])) {
-			gone = true
-		} else {
-			left = append(left, line[i:j]...)
-		}
-		for ; j < len(line) && parts(line[j]); j++ {
-			left = append(left, line[j])
-		}
-		i = j
 	}
-	return left, gone
+	return append(left, line[from:]...), gone
 }

@@ -30,7 +30,7 @@ type Info struct {
 	Table    Range  // of the section headers
 	Stripped bool   // no symbol table in what was given of Table
 	Interp   string // the loader of a dynamic program
-	Dynamic  Range  // of the dynamic section
+	Dynamic  uint64 // address of the dynamic section; 0: none
 	UPX      bool   // a mark of the UPX packer or of its clones
 	Odd      []string
 }
@@ -46,7 +46,7 @@ type Segment struct {
 type Range struct{ Off, Size uint64 }
 
 const (
-	ptLoad, ptInterp = 1, 3
+	ptLoad, ptDynamic, ptInterp = 1, 2, 3
 
 	maxProgHeaders = 65536 / 56 // the kernel refuses more than 64 KiB of them
 	maxInterp      = 4096       // PATH_MAX
@@ -139,7 +139,7 @@ func (i *Info) programHeaders(b []byte, l layout) bool {
 		case ptLoad:
 			i.Loads = append(i.Loads, s)
 		case ptDynamic:
-			i.Dynamic = Range{s.Off, s.Size}
+			i.Dynamic = s.VAddr // the loader goes by it, not by the offset
 		case ptInterp:
 			i.Static = false
 			if i.Interp == "" {

@@ -136,10 +136,31 @@ func TestDefines(t *testing.T) {
 		slices.Sort(want)
 		mutations["e_shoff"](b)
 		mutations["e_shnum"](b)
-		if got := Defines(b, names); !slices.Equal(got, want) {
-			t.Errorf("%s: %v, want %v", name, got, want)
+		for how, b := range map[string][]byte{"as it is": b, "far behind": far(b)} {
+			if got, whole := Defines(bytes.NewReader(b), names); !slices.Equal(got, want) || !whole {
+				t.Errorf("%s, %s: %v %v, want %v", name, how, got, whole, want)
+			}
+		}
+		if got, whole := Defines(bytes.NewReader(b[:4096]), names); whole {
+			t.Errorf("%s: cut off, and nothing is missing: %v", name, got)
 		}
 	}
+}
+
+// far is a library whose tables, and the headers that lead to them, lie behind
+// two megabytes of something else.
+func far(b []byte) []byte {
+	const gap = 2 << 20
+	le := binary.LittleEndian
+	out := append(make([]byte, gap), b...)
+	copy(out, b[:wide.header])
+	off := le.Uint64(b[wide.phoff:]) + gap
+	le.PutUint64(out[wide.phoff:], off)
+	for n := range uint64(le.Uint16(b[wide.phnum:])) {
+		p := out[off+n*uint64(wide.progHeader)+uint64(wide.pOffset):]
+		le.PutUint64(p, le.Uint64(p)+gap)
+	}
+	return out
 }
 
 func TestUPX(t *testing.T) {
@@ -175,7 +196,7 @@ func FuzzLook(f *testing.F) {
 		if ok && (len(i.Loads) == 0 || len(i.Loads) > maxProgHeaders || i.Class != 32 && i.Class != 64 || len(i.Interp) > 4*maxInterp) {
 			t.Fatalf("%+v", i)
 		}
-		if d := Defines(b, []string{"readdir", "main"}); len(d) > 2 {
+		if d, _ := Defines(bytes.NewReader(b), []string{"readdir", "main"}); len(d) > 2 {
 			t.Fatal(d)
 		}
 		if s, ok := IsScript(b); ok == (s == "") {
