@@ -136,7 +136,7 @@ func (r *reader) op() string {
 // commas.
 func (r *reader) value() string {
 	s := unquote(r.next())
-	for r.peek() == "-" || strings.HasSuffix(s, "-") || r.peek() == "|" {
+	for len(r.tokens) > 0 && (r.peek() == "-" || strings.HasSuffix(s, "-") || r.peek() == "|") {
 		s += unquote(r.next())
 	}
 	return s

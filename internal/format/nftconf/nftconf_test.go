@@ -162,6 +162,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(b)
 	f.Add([]byte("define a = { 1, $a }\ntable t { chain c { type filter hook input priority raw + $a; tcp dport vmap { 1:jump x } \"\n"))
 	f.Add([]byte("add rule t c tcp flags & (syn|ack == 1 accept; insert rule t c index 3 ip saddr . tcp dport @x drop }"))
+	f.Add([]byte("table t { chain c { tcp dport 1000-"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		rs := Parse(b, "/f")
 		for _, s := range rs {
