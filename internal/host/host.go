@@ -139,6 +139,12 @@ type Kernel interface {
 	// Alive reports whether a process or thread has this number, whatever /proc
 	// lists.
 	Alive(pid int) bool
+	// Tasks lists the processes that a walk of the kernel over its tasks meets.
+	Tasks() ([]int, error)
+	// Accounted gives those of these numbers under which the kernel accounts for
+	// a process; on older kernels (before 5.19) also those of threads. With an
+	// error those that were asked for until then.
+	Accounted(ctx context.Context, pids []int) ([]int, error)
 	// Hear tells the payloads of TCP segments that pass in the network namespace
 	// of the process with this pid (0: demine's own), of these pairs only (the
 	// first MaxPairs, those of IPv4 in its own form), until ctx ends. It sends

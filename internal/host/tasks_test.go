@@ -1,0 +1,133 @@
+package host
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// listed are the processes of /proc, now. The first one is left out: the kernel
+// of a sandbox may keep the keeper's own process from BPF programs.
+func listed(t testing.TB) []int {
+	t.Helper()
+	names, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []int
+	for _, n := range names {
+		if pid, err := strconv.Atoi(n.Name()); err == nil && pid != 1 {
+			out = append(out, pid)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Each view knows the processes that /proc lists and no others: but those that
+// began or ended meanwhile, of which not every attempt has some.
+func TestViewsAgree(t *testing.T) {
+	for name, view := range map[string]func() ([]int, error){
+		"iterator":  func() ([]int, error) { return liveKernel{}.Tasks() },
+		"taskstats": func() ([]int, error) { return liveKernel{}.Accounted(t.Context(), numbers(32768)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, got []int
+			for range 200 {
+				before = listed(t)
+				var err error
+				if got, err = view(); err != nil {
+					t.Fatal(err, "(run it as root, in the first namespaces of a kernel that has it)")
+				}
+				got = slices.DeleteFunc(got, func(pid int) bool { return pid == 1 })
+				slices.Sort(got)
+				if slices.Equal(before, got) && slices.Equal(before, listed(t)) {
+					return
+				}
+			}
+			t.Errorf("never the same:\n%v\n%v", before, got)
+		})
+	}
+}
+
+func numbers(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i + 1
+	}
+	return out
+}
+
+// A process that begins is known to both, and not when it has ended; one of
+// its threads is none.
+func TestViewsFollow(t *testing.T) {
+	c := exec.Command("sleep", "600")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	known := func(pid int) (iterator, accounts bool) {
+		tasks, err := liveKernel{}.Tasks()
+		if err != nil {
+			t.Fatal(err)
+		}
+		some, err := liveKernel{}.Accounted(t.Context(), []int{pid})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Contains(tasks, pid), slices.Contains(some, pid)
+	}
+	if it, acc := known(c.Process.Pid); !it || !acc {
+		t.Errorf("it runs: %v %v", it, acc)
+	}
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if it, acc := known(c.Process.Pid); it || acc {
+		t.Errorf("it has ended: %v %v", it, acc)
+	}
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil || len(threads) < 2 {
+		t.Fatal("a Go program has more than one thread", err)
+	}
+	for _, th := range threads {
+		tid, _ := strconv.Atoi(th.Name())
+		if it, acc := known(tid); it != (tid == os.Getpid()) || acc != (tid == os.Getpid()) {
+			t.Errorf("thread %d of %d: %v %v", tid, os.Getpid(), it, acc)
+		}
+	}
+}
+
+func BenchmarkTasks(b *testing.B) {
+	for b.Loop() {
+		if _, err := (liveKernel{}).Tasks(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(listed(b))), "processes")
+}
+
+// What the iterator costs once.
+func BenchmarkLoadTasks(b *testing.B) {
+	for b.Loop() {
+		at, ok := kernelTypes()
+		if !ok {
+			b.Fatal("no BTF")
+		}
+		fd, err := loadTasks(at)
+		if err != nil {
+			b.Fatal(err)
+		}
+		os.NewFile(uintptr(fd), "program").Close()
+	}
+}
+
+func BenchmarkAccounted(b *testing.B) {
+	all := numbers(32768)
+	for b.Loop() {
+		if _, err := (liveKernel{}).Accounted(b.Context(), all); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(all)), "ns/number")
+}
