@@ -13,8 +13,8 @@ import (
 
 var hidden = &Observer{
 	Name: "hidden",
-	Doc: "processes that are kept from sight: not listed, but known to their cgroup, to a child, or by their number; " +
-		"or with something mounted over their folder",
+	Doc: "processes that are kept from sight: not listed, but known to their cgroup, to a child, by their number, " +
+		"to a walk over the kernel's tasks or to its accounting; or with something mounted over their folder",
 	Sees:  []string{fact.KindProcess},
 	Needs: []string{"process"},
 	Reads: []string{"/proc", "/proc/*", "/proc/*/**", "/sys/fs/cgroup", "/sys/fs/cgroup/**"},
@@ -40,10 +40,18 @@ func seeHidden(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, 
 	h.cgroups(ctx, mounts)
 	h.parents()
 	h.numbers(ctx)
+	h.tasks()
 	if err := ctx.Err(); err != nil {
 		return p, err
 	}
-	h.unlisted()
+	found := h.unlisted(ctx)
+	if h.worthAccounts(found) {
+		h.accounts(ctx)
+		found = h.unlisted(ctx)
+	}
+	for _, pid := range found {
+		h.add(pid, "list")
+	}
 	return p, nil
 }
 
@@ -56,6 +64,9 @@ type hider struct {
 	by     map[int][]string // the views that know a number; of listed ones too
 	part   *Part
 	all    bool // the cgroups know every process that is listed
+	walked bool // the kernel's tasks were walked
+
+	again map[int]bool // of those that are asked for a second time: known still
 }
 
 func (h *hider) know(pid int, view string) {
@@ -90,33 +101,37 @@ func (h *hider) parents() {
 	}
 }
 
-// unlisted adds the processes that some view knows, that live, and that /proc
+// unlisted gives the processes that some view knows, that live, and that /proc
 // does not list. It looks twice: one that ended, began or turned out to be a
 // thread in the meantime is not hidden.
-func (h *hider) unlisted() {
+func (h *hider) unlisted(ctx context.Context) []int {
 	var found []int
 	for pid := range h.by {
 		if !h.listed[pid] {
 			found = append(found, pid)
 		}
 	}
+	slices.Sort(found)
 	for range 2 {
 		if len(found) == 0 {
-			return
+			return nil
 		}
-		alive := slices.DeleteFunc(found, func(pid int) bool { return !h.leads(pid) })
+		alive := h.leading(ctx, found)
 		names, err := h.v.Names("/proc")
 		if err != nil {
 			h.part.gap("/proc", err)
-			return
+			return nil
 		}
 		h.list(names)
-		found = slices.DeleteFunc(alive, func(pid int) bool { return h.listed[pid] || !h.leads(pid) })
+		found = h.leading(ctx, slices.DeleteFunc(alive, func(pid int) bool { return h.listed[pid] }))
 	}
-	slices.Sort(found)
-	for _, pid := range found {
-		h.add(pid, "list")
-	}
+	return found
+}
+
+// leading leaves those that are living processes now.
+func (h *hider) leading(ctx context.Context, pids []int) []int {
+	h.askAgain(ctx, pids)
+	return slices.DeleteFunc(pids, func(pid int) bool { return !h.leads(pid) })
 }
 
 // leads reports whether a number is that of a living process, not of a thread
@@ -130,12 +145,18 @@ func (h *hider) leads(pid int) bool {
 	} else if !gone(err) && !errors.Is(err, fs.ErrNotExist) {
 		return false // no right to see it: nothing can be said of it
 	}
-	return h.v.Host().Kernel.Alive(pid)
+	return h.again[pid] || h.v.Host().Kernel.Alive(pid)
 }
 
 // add adds a hidden process with all that can be read of it; at the least that
 // there is one.
 func (h *hider) add(pid int, how string) {
+	if i := slices.IndexFunc(h.in.Process, func(p fact.Process) bool { return p.PID == pid && len(p.Hidden) > 0 }); i >= 0 {
+		p := h.in.Process[i] // found before, and more is known of it by now
+		p.KnownBy = h.by[pid]
+		h.part.Process = append(h.part.Process, p)
+		return
+	}
 	var got Part
 	h.r.read(pid, make([]byte, 0, 64<<10), &got)
 	h.part.Gaps = append(h.part.Gaps, got.Gaps...)

@@ -88,6 +88,59 @@ func TestHidden(t *testing.T) {
 	}
 }
 
+// Views that no number is asked of are compared where demine sees the machine's
+// own pids.
+func TestHiddenViews(t *testing.T) {
+	all := running(1, 1) + running(900, 900) + "-- kernel/alive --\n1 2 900\n"
+	kthreadd := "-- /proc/2/stat --\n2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0" + strings.Repeat(" 0", 28) + "\n-- /proc/2/status --\nUid:\t0\t0\t0\t0\n"
+	for name, c := range map[string]struct {
+		text   string
+		unseen float64
+		want   []string
+	}{
+		"they agree":                {kthreadd + "-- kernel/tasks --\n1 2 900\n-- kernel/taskstats --\n1 2 900\n", 0, nil},
+		"a walk alone knows it":     {kthreadd + "-- kernel/tasks --\n1 2 7 900\n", 0, []string{"7 list bpf"}},
+		"in a pid namespace":        {"-- kernel/alive --\n1 900\n-- kernel/tasks --\n1 2 7 900\n-- kernel/taskstats --\n1 2 7 900\n", 0, nil},
+		"it began and ended":        {kthreadd + "-- kernel/tasks --\n1 2 7 900\n1 2 900\n", 0, nil},
+		"it ended before the end":   {kthreadd + "-- kernel/tasks --\n1 2 7 900\n1 2 7 900\n1 2 7 900\n1 2 900\n", 0, nil},
+		"both know it":              {kthreadd + "-- kernel/tasks --\n1 2 7 900\n-- kernel/taskstats --\n1 2 7 900\n", 0, []string{"7 list bpf,taskstats"}},
+		"no walk":                   {kthreadd + "-- kernel/taskstats --\n1 2 7 900\n", 0, []string{"7 list taskstats"}},
+		"no walk, ended":            {kthreadd + "-- kernel/taskstats --\n1 2 7 900\n1 2 900\n", 0, nil},
+		"no walk, a thread":         {kthreadd + "-- /proc/7 type=dir listed=no --\n-- /proc/7/status --\nTgid:\t900\n-- kernel/taskstats --\n1 2 7 900\n", 0, nil},
+		"accounts are not asked":    {kthreadd + "-- kernel/tasks --\n1 2 900\n-- kernel/taskstats --\n1 2 7 900\n", 0, nil},
+		"the CPUs did more":         {kthreadd + "-- kernel/tasks --\n1 2 900\n-- kernel/taskstats --\n1 2 7 900\n", 25, []string{"7 list taskstats"}},
+		"where one hides, two hide": {kthreadd + "-- kernel/tasks --\n1 2 6 900\n-- kernel/taskstats --\n1 2\n1 2 7 900\n", 0, []string{"6 list bpf", "7 list taskstats"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, err := fixture.Parse([]byte("-- kernel/identity --\nself=900\n" + all + "-- /proc/loadavg --\n0 0 0 1/9 950\n" + c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, cov := lookAtHost(t, h, fact.Snapshot{Load: fact.Load{Unseen: c.unseen}}, hostinfo, account, process, hidden)
+			if d := cmp.Diff(c.want, hiddenIn(s)); d != "" {
+				t.Error(d)
+			}
+			if got := gaps(cov); len(got) > 0 {
+				t.Errorf("gaps %q: a view that is not there is none", got)
+			}
+		})
+	}
+}
+
+// Who was found before keeps what is known of it by now.
+func TestHiddenAgain(t *testing.T) {
+	h, err := fixture.Parse([]byte(running(1, 1) + running(5, 5) + "-- kernel/alive --\n1 4 5\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := lookAtHost(t, h, fact.Snapshot{}, hostinfo, account, process, hidden)
+	s.Process[len(s.Process)-1].CPUNow = 95
+	s, _ = lookAtHost(t, h, *s, hidden)
+	if got := hiddenIn(s); !slices.Equal(got, []string{"4 list number"}) || s.Process[len(s.Process)-1].CPUNow != 95 {
+		t.Errorf("%q %+v", got, s.Process)
+	}
+}
+
 // Of a process that cannot be read it is at least said that it is there.
 func TestHiddenUnreadable(t *testing.T) {
 	h, err := fixture.Parse([]byte(running(1, 1) + running(5, 5) + "-- kernel/alive --\n1 4 5\n"))
@@ -184,8 +237,9 @@ func TestHiddenInStorm(t *testing.T) {
 			}
 		}()
 	}
-	for range 20 {
-		s, _ := lookAtHost(t, host.Live(), fact.Snapshot{}, hostinfo, account, process, hidden)
+	for i := range 20 {
+		gap := fact.Snapshot{Load: fact.Load{Unseen: float64(50 * (i % 2))}} // then all views are asked
+		s, _ := lookAtHost(t, host.Live(), gap, hostinfo, account, process, hidden)
 		if got := hiddenIn(s); got != nil {
 			t.Errorf("hidden: %q", got)
 		}
@@ -224,7 +278,8 @@ func TestHiddenFromList(t *testing.T) {
 		t.Fatal("it is not found")
 	}
 	p := s.Process[i]
-	if !slices.Equal(p.Hidden, []string{"list"}) || !slices.Contains(p.KnownBy, "number") || !strings.HasSuffix(string(p.Exe), "/sleep") {
+	if !slices.Equal(p.Hidden, []string{"list"}) || !slices.Contains(p.KnownBy, "number") ||
+		!slices.Contains(p.KnownBy, "bpf") || !slices.Contains(p.KnownBy, "taskstats") || !strings.HasSuffix(string(p.Exe), "/sleep") {
 		t.Errorf("%+v", p)
 	}
 	if got := hiddenIn(s); len(got) != 1 {
