@@ -122,6 +122,10 @@ var waves = []struct {
 	{"memory", named("memory", "shape"), math.MaxInt}, // which of them are packed is known now
 }
 
+// unaccounted: the CPUs did more than all who were seen, by a quarter of one.
+// Then who hides is looked for once more, with what costs more to ask.
+func unaccounted(s *fact.Snapshot) bool { return s.Load.Unseen*float64(s.Host.CPUs) >= 25 }
+
 func named(names ...string) func(*observe.Observer) bool {
 	return func(o *observe.Observer) bool {
 		for _, n := range names {
@@ -148,6 +152,9 @@ func (a *Agent) Look(ctx context.Context, w Want, ev func(Event)) (*explain.Scan
 	var first time.Duration
 	for i, wv := range waves {
 		snap = a.wave(ctx, wv.observers, snap, wv.images, w)
+		if wv.name == "host" && unaccounted(snap) {
+			snap = a.wave(ctx, named("hidden"), snap, 0, w)
+		}
 		a.log.Debug("wave done", "wave", wv.name, "after", time.Since(begin))
 		if wv.images > 0 && first == 0 && i < len(waves)-1 {
 			if s := a.confirmed(ctx, snap); s != nil {
