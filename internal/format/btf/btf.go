@@ -24,12 +24,14 @@ const (
 	memberLen = 12 // struct btf_member
 )
 
+// order: a kernel describes itself in the machine's own.
+var order = binary.NativeEndian
+
 // errCut: the bytes end before what they announce.
 var errCut = errors.New("cut-off BTF")
 
 // Types are those of one kernel, by number from 1 on, and their names.
 type Types struct {
-	order   binary.ByteOrder
 	types   []byte
 	strings []byte
 }
@@ -47,14 +49,10 @@ func Parse(b []byte) (*Types, error) {
 	if len(b) < headerLen {
 		return nil, errCut
 	}
-	t := &Types{order: binary.LittleEndian}
-	if t.order.Uint16(b) != magic {
-		t.order = binary.BigEndian
+	if order.Uint16(b) != magic || b[2] != 1 {
+		return nil, errors.New("not BTF of version 1 of this machine")
 	}
-	if t.order.Uint16(b) != magic || b[2] != 1 {
-		return nil, errors.New("not BTF of version 1")
-	}
-	word := func(at int) uint64 { return uint64(t.order.Uint32(b[at:])) }
+	word := func(at int) uint64 { return uint64(order.Uint32(b[at:])) }
 	head := word(4)
 	section := func(at int) []byte {
 		from := head + word(at)
@@ -64,7 +62,7 @@ func Parse(b []byte) (*Types, error) {
 		}
 		return b[from:to]
 	}
-	t.types, t.strings = section(8), section(16)
+	t := &Types{types: section(8), strings: section(16)}
 	if t.types == nil || t.strings == nil {
 		return nil, errCut
 	}
@@ -94,8 +92,8 @@ func (t *Types) first(b []byte) (Type, int, error) {
 	if len(b) < typeLen {
 		return Type{}, 0, errCut
 	}
-	info := t.order.Uint32(b[4:])
-	typ := Type{Kind: int(info >> 24 & 31), name: t.order.Uint32(b), bits: info>>31 != 0}
+	info := order.Uint32(b[4:])
+	typ := Type{Kind: int(info >> 24 & 31), name: order.Uint32(b), bits: info>>31 != 0}
 	more, ok := following(typ.Kind, int(info&0xffff))
 	if !ok {
 		return typ, 0, fmt.Errorf("BTF kind %d is not known", typ.Kind)
@@ -142,10 +140,10 @@ func (t *Types) Offset(typ Type, member string) (int, bool) {
 		return 0, false
 	}
 	for m := typ.rest; len(m) >= memberLen; m = m[memberLen:] {
-		if !t.isString(t.order.Uint32(m), member) {
+		if !t.isString(order.Uint32(m), member) {
 			continue
 		}
-		bits := t.order.Uint32(m[8:])
+		bits := order.Uint32(m[8:])
 		if typ.bits {
 			if bits>>24 != 0 {
 				return 0, false
