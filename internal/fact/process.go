@@ -47,7 +47,7 @@ type Process struct {
 	NetNS      uint64    `json:"netns,omitempty"`
 	Sockets    []uint64  `json:"sockets,omitempty"`   // inodes of the sockets that it holds open
 	Hidden     []string  `json:"hidden,omitempty"`    // how it is kept from sight: mount (something is mounted over its folder), list (its folder is not listed)
-	KnownBy    []string  `json:"known_by,omitempty"`  // of a hidden one, the views that know it: number, cgroup, thread, socket, parent …
+	KnownBy    []string  `json:"known_by,omitempty"`  // of a hidden one, the views that know it: number, cgroup, child, mount, bpf (a walk over tasks), taskstats
 	GPU        *GPU      `json:"gpu,omitempty"`       // the graphics cards that it holds open
 	MSR        bool      `json:"msr,omitempty"`       // it holds registers of the CPU open: /dev/cpu/N/msr
 	GroupCPU   float64   `json:"group_cpu,omitempty"` // seconds that all used who are or were in its cgroup; 0: not known
