@@ -263,6 +263,30 @@ func (s silent) Names(p fact.Path) ([]string, error) {
 	return names, err
 }
 
+// mute is a kernel whose system calls by number know nothing of one.
+type mute struct {
+	host.Kernel
+	pid int
+}
+
+func (m mute) Alive(pid int) bool { return pid != m.pid && m.Kernel.Alive(pid) }
+
+// A real process that neither the list nor the system calls know is found.
+func TestHiddenFromCalls(t *testing.T) {
+	c := exec.Command("sleep", "600")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	h := host.Live()
+	h.Files, h.Kernel = silent{h.Files, c.Process.Pid}, mute{h.Kernel, c.Process.Pid}
+	s, _ := lookAtHost(t, h, fact.Snapshot{}, hostinfo, account, process, hidden)
+	got := hiddenIn(s)
+	if len(got) != 1 || !strings.HasPrefix(got[0], fmt.Sprint(c.Process.Pid, " list ")) || !strings.HasSuffix(got[0], "bpf,taskstats") {
+		t.Errorf("hidden: %q", got)
+	}
+}
+
 // A real process that is not listed is found with all that it is.
 func TestHiddenFromList(t *testing.T) {
 	c := exec.Command("sleep", "600")
