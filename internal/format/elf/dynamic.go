@@ -3,6 +3,7 @@ package elf
 import (
 	"encoding/binary"
 	"io"
+	"iter"
 	"math"
 	"slices"
 )
@@ -76,16 +77,25 @@ func headers(r io.ReaderAt) []byte {
 // dynamic gives the entries of the dynamic section that matter, by their tags.
 func (i *Info) dynamic(r io.ReaderAt, l layout) map[uint64]uint64 {
 	d := map[uint64]uint64{}
-	size := 2 * l.class / 8
-	for e := i.at(r, i.Dynamic, maxDynamic); len(e) >= size; e = e[size:] {
-		switch tag := l.word(e); tag {
-		case dtNull:
-			return d
+	for tag, value := range i.entries(r, l) {
+		switch tag {
 		case dtHash, dtStrtab, dtSymtab, dtGNUHash, dtVersym:
-			d[tag] = l.word(e[size/2:])
+			d[tag] = value
 		}
 	}
 	return d
+}
+
+// entries goes through the dynamic section up to its end: tags and their values.
+func (i *Info) entries(r io.ReaderAt, l layout) iter.Seq2[uint64, uint64] {
+	return func(yield func(tag, value uint64) bool) {
+		size := 2 * l.class / 8
+		for e := i.at(r, i.Dynamic, maxDynamic); len(e) >= size && l.word(e) != dtNull; e = e[size:] {
+			if !yield(l.word(e), l.word(e[size/2:])) {
+				return
+			}
+		}
+	}
 }
 
 // symbolsEnd is how many bytes of symbols there are: up to the table that linkers

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -147,6 +148,37 @@ func TestDefines(t *testing.T) {
 	}
 }
 
+// TestAsked compares with debug/elf: the names of libraries and those that they
+// ask for, also when section headers are gone.
+func TestAsked(t *testing.T) {
+	files, _ := filepath.Glob("/lib/*-linux-gnu/lib[cm].so.6")
+	self, _ := os.Executable()
+	for _, name := range append(files, "/bin/ls", self) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := elf.NewFile(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		needs, _ := f.ImportedLibraries()
+		own, _ := f.DynString(elf.DT_SONAME)
+		loader := slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+		mutations["e_shoff"](b)
+		mutations["e_shnum"](b)
+		for how, b := range map[string][]byte{"as it is": b, "far behind": far(b)} {
+			got, whole := Asked(bytes.NewReader(b))
+			if !slices.Equal(got.Needs, needs) || got.Name != strings.Join(own, "") || got.Loader != loader || !whole {
+				t.Errorf("%s, %s: %+v %v, want %v %v %v", name, how, got, whole, own, needs, loader)
+			}
+		}
+		if got, whole := Asked(bytes.NewReader(b[:4096])); whole && loader && len(needs) > 0 {
+			t.Errorf("%s: cut off, and nothing is missing: %+v", name, got)
+		}
+	}
+}
+
 // far is a library whose tables, and the headers that lead to them, lie behind
 // two megabytes of something else.
 func far(b []byte) []byte {
@@ -198,6 +230,9 @@ func FuzzLook(f *testing.F) {
 		}
 		if d, _ := Defines(bytes.NewReader(b), []string{"readdir", "main"}); len(d) > 2 {
 			t.Fatal(d)
+		}
+		if a, _ := Asked(bytes.NewReader(b)); len(a.Needs) > maxNeeds || len(a.Name) > 4*longName {
+			t.Fatal(a)
 		}
 		if s, ok := IsScript(b); ok == (s == "") {
 			t.Fatal(s, ok)
