@@ -51,7 +51,7 @@ type ELF struct {
 	Entropy  float64  `json:"entropy,omitempty"`  // bits a byte of its code; 0: not measured
 	Inflates bool     `json:"inflates,omitempty"` // much more memory is asked for than the file has: what packers do
 	Odd      []string `json:"odd,omitempty"`      // see format/elf
-	Replaces []string `json:"replaces,omitempty"` // of a preloaded library: the C library's functions that list folders, which it defines itself
+	Replaces []string `json:"replaces,omitempty"` // of a preloaded or mapped library: the C library's functions that list folders, which it defines itself
 }
 
 // Packed reports whether what lies on disk is not what runs: the mark of a

@@ -81,7 +81,15 @@ type File struct {
 	ELF        *ELF        `json:"elf,omitempty"`
 	Shell      Shell       `json:"shell"`             // of a script
 	Pointed    []string    `json:"pointed,omitempty"` // kinds of fact that point at it
+	Mapped     *Mapped     `json:"mapped,omitempty"`  // of a library that runs in services which do not ask for it
 	Gaps       []string    `json:"gaps,omitempty"`
+}
+
+// Mapped counts services, one program each, of those whose memory maps were
+// looked at.
+type Mapped struct {
+	Services int `json:"services"` // that run the library, and neither they nor their libraries ask the loader for it
+	Of       int `json:"of"`       // that were looked at
 }
 
 // Pattern is one known pattern found in a file or in memory.

@@ -16,11 +16,12 @@ import (
 )
 
 var file = &Observer{
-	Name:    "file",
-	Doc:     "the files that processes run and that autostarts, keys and services name: whose they are and who could change them",
+	Name: "file",
+	Doc: "the files that processes run and that autostarts, keys and services name: whose they are and who could change them; " +
+		"and libraries that run in services which do not ask for them",
 	Sees:    []string{fact.KindFile, fact.KindProcess, fact.KindAutostart},
 	Needs:   []string{"account", "process", "load", "cron", "unit", "rc", "key", "sshd", "redis", "image"},
-	Reads:   []string{"/etc/ld.so.preload", "/etc/group", "/proc/*/exe"},
+	Reads:   []string{"/etc/ld.so.preload", "/etc/group", "/proc/*", "/proc/*/exe", "/proc/*/map_files/*"},
 	Follows: []string{fact.KindProcess, fact.KindAutostart, fact.KindService},
 	See:     seeFiles,
 }
@@ -44,10 +45,14 @@ type fileLook struct {
 	order   []fact.Path
 	scripts int
 	run     map[fact.Path]bool // by an autostart
+	mapped  map[fact.Path]*fact.Mapped
 }
 
 func seeFiles(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
-	l := &fileLook{v: v, in: in, places: newPlaces(v, in), have: map[fact.Ref]*fact.File{}, pointed: map[fact.Path][]string{}, run: map[fact.Path]bool{}}
+	l := &fileLook{
+		v: v, in: in, places: newPlaces(v, in), have: map[fact.Ref]*fact.File{}, pointed: map[fact.Path][]string{},
+		run: map[fact.Path]bool{}, mapped: map[fact.Path]*fact.Mapped{},
+	}
 	for i := range in.File {
 		l.have[in.File[i].Ref] = &in.File[i]
 	}
@@ -55,6 +60,7 @@ func seeFiles(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, 
 		l.point(f, "")
 	}
 	l.pointers()
+	l.unasked(ctx)
 	l.processes(ctx)
 	if over := len(l.order) - maxFiles; over > 0 {
 		l.p.Gaps = append(l.p.Gaps, fact.Gap{Code: "too-many", What: "files", Count: over})
@@ -217,7 +223,7 @@ func (l *fileLook) image(p *fact.Process) fact.File {
 
 // describe is the File of a path: of what it leads to.
 func (l *fileLook) describe(at fact.Path) fact.File {
-	f := fact.File{Ref: fact.FileRef(at), Path: at, Pointed: l.pointed[at]}
+	f := fact.File{Ref: fact.FileRef(at), Path: at, Pointed: l.pointed[at], Mapped: l.mapped[at]}
 	l.keep(&f)
 	w := l.places.to(at)
 	f.WritableBy = w.by
@@ -251,6 +257,9 @@ func (l *fileLook) keep(f *fact.File) {
 	f.Package, f.Verified, f.Patterns, f.Scanned = old.Package, old.Verified, old.Patterns, old.Scanned
 	f.Indicators, f.ELF, f.SHA256 = old.Indicators, old.ELF, old.SHA256
 	f.Pointed = with(old.Pointed, f.Pointed...)
+	if f.Mapped == nil {
+		f.Mapped = old.Mapped
+	}
 }
 
 func (l *fileLook) fill(f *fact.File, i host.Info) {

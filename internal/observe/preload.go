@@ -64,9 +64,10 @@ func (l *fileLook) present(ps []fact.Path) []fact.Path {
 	return out
 }
 
-// replaces notes what a preloaded library puts in the place of the C library's.
+// replaces notes what a library that nobody asked for puts in the place of the
+// C library's.
 func (l *fileLook) replaces(f *fact.File, r host.File) {
-	if f.Format != "elf" || !slices.Contains(f.Pointed, "preload") {
+	if f.Format != "elf" || !slices.Contains(f.Pointed, "preload") && !slices.Contains(f.Pointed, "mapped") {
 		return
 	}
 	names, whole := elf.Defines(r, listing)
