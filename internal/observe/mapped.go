@@ -73,10 +73,11 @@ func (l *fileLook) unlinked(path, at fact.Path, n *fact.Mapped) {
 	l.p.File = append(l.p.File, f)
 }
 
-// serviceSample are the first process and those that it started itself, one of each
-// unit and each program, in the order in which they were started. Of many the
-// oldest and the newest are taken: a library that was preloaded only since, or
-// only for a while, is in the one or the other.
+// serviceSample are the first process and those that it started itself, one of
+// each unit and each program, in the order in which they were started: builds
+// and sessions, which preload for their own ends, are not among them. Of many
+// the oldest and the newest are taken: a library that was preloaded only since
+// some time, or only until then, is in the one or the other.
 func serviceSample(in *fact.Snapshot) []*fact.Process {
 	var all, out []*fact.Process
 	for i := range in.Process {

@@ -33,6 +33,14 @@ const static = "" +
 	"AAAAAAAAAAAAAAAA+QAAAAAAAAD5AAAAAAAAAAAQAAAAAAAAAgAAAAQAAACwAAAAAAAAALAAAAAAAAAAsAAAAAAAAAAwAAAAAAAAADAAAAAAAAAA" +
 	"CAAAAAAAAAAFAAAAAAAAAPgAAAAAAAAABgAAAAAAAADgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
+// askingOwn asks for own.so as well.
+const askingOwn = "" +
+	"f0VMRgIBAQAAAAAAAAAAAAMAPgABAAAAAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAEAAOAADAEAAAAAAAAEAAAAFAAAAAAAAAAAAAAAAAAAA" +
+	"AAAAAAAAAAAAAAAAggEAAAAAAACCAQAAAAAAAAAQAAAAAAAAAgAAAAQAAAAIAQAAAAAAAAgBAAAAAAAACAEAAAAAAABQAAAAAAAAAFAAAAAAAAAA" +
+	"CAAAAAAAAAADAAAABAAAAOgAAAAAAAAA6AAAAAAAAADoAAAAAAAAABwAAAAAAAAAHAAAAAAAAAABAAAAAAAAAC9saWI2NC9sZC1saW51eC14ODYt" +
+	"NjQuc28uMgAAAAAAAQAAAAAAAAABAAAAAAAAAAEAAAAAAAAACAAAAAAAAAAFAAAAAAAAAHABAAAAAAAABgAAAAAAAABYAQAAAAAAAAAAAAAAAAAA" +
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAb3duLnNvAGxpYmMuc28uNgA="
+
 const elfFile = " mode=0755 enc=base64 --\n"
 
 // daemon is a process that the first one started, with its maps. Each of the
@@ -73,6 +81,9 @@ func TestMapped(t *testing.T) {
 	held := func(pid int) string {
 		return fmt.Sprintf("-- /proc/%d/map_files/11000-12000%s%s\n", pid, elfFile, hiding)
 	}
+	const named = "/opt/libc.so.6" // its file is called as what they ask for, and it tells no name of its own
+	borrowed := daemon(61, "1", named) + daemon(62, "1", named) + daemon(63, "1", named) +
+		"-- " + named + elfFile + hiding + "\n"
 	oneLeft := []string{"unseen /proc/*/maps 1"}
 	for name, c := range map[string]struct {
 		host       string
@@ -85,6 +96,11 @@ func TestMapped(t *testing.T) {
 		"deleted, and its map is closed": {unlinked, nil, []string{"unseen /proc/*/maps 3"}},
 		"something is mounted over it": {
 			three + "-- /lib/own.so" + elfFile + static + "\n" + held(63), []string{without}, nil,
+		},
+		"a borrowed name": {borrowed, []string{"/opt/libc.so.6 3/3 [readdir readdir64]"}, nil},
+		"no name of its own": {
+			three + daemon(64, "1", own) + "-- /usr/sbin/d63" + elfFile + askingOwn + "\n",
+			[]string{"/lib/own.so 3/4 [readdir readdir64]"}, nil,
 		},
 		"another mount namespace":   {daemon(61, "1", own) + daemon(62, "2", own) + daemon(63, "1", own), nil, oneLeft},
 		"a map that is too long":    {three + long, nil, oneLeft},
