@@ -14,7 +14,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
 
 // maxWindow bounds the memory that a file may ask for: what xz -6 and zstd -19
@@ -55,41 +54,4 @@ func zstdReader(r io.Reader) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return d.IOReadCloser(), nil
-}
-
-// XZ reads one xz stream.
-func XZ(b *bufio.Reader) (io.ReadCloser, error) {
-	head, _ := b.Peek(64)
-	if w, ok := window(head); !ok || w > maxWindow {
-		return nil, ErrWindow
-	}
-	r, err := xz.ReaderConfig{SingleStream: true}.NewReader(b)
-	if err != nil {
-		return nil, err
-	}
-	return io.NopCloser(r), nil
-}
-
-// window is that of the first block of an xz stream (The .xz File Format
-// 1.2.1, 3.1 and 5.3.1): all blocks of a file that xz makes have the same.
-func window(b []byte) (uint64, bool) {
-	const stream = 12 // stream header
-	if len(b) < stream+6 {
-		return 0, false
-	}
-	flags, b := b[stream+1], b[stream+2:]
-	for _, present := range []byte{0x40, 0x80} { // compressed and plain size
-		if flags&present != 0 {
-			i := 0
-			for i < len(b) && b[i]&0x80 != 0 {
-				i++
-			}
-			b = b[min(len(b), i+1):]
-		}
-	}
-	const lzma2 = 0x21
-	if flags&0x03 != 0 || len(b) < 3 || b[0] != lzma2 || b[1] != 1 || b[2] > 40 {
-		return 0, false // other filters are not read
-	}
-	return uint64(2|b[2]&1) << (b[2]/2 + 11), true
 }
