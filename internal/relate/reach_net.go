@@ -17,7 +17,10 @@ type Net struct {
 	Own    *fact.Network
 	Others []*fact.Network
 
-	own [2][]netip.Addr // addresses, once they were asked for: of IPv4 and of IPv6
+	own    [2][]netip.Addr                     // addresses, once they were asked for: of IPv4 and of IPv6
+	jumps  map[*fact.Ruleset]map[string][]jump // by the chain that they lead to, once asked for
+	bounds []int                               // ports where the range of some rule begins or ends, once asked for
+	cut    bool                                // of the last door, more is possible than is tried
 }
 
 // NetOf is the Net of a snapshot.

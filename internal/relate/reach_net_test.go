@@ -1,7 +1,9 @@
 package relate
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"demine/internal/fact"
@@ -92,6 +94,39 @@ func TestReachNetworks(t *testing.T) {
 		}
 		r := NetOf(&fact.Snapshot{Network: nets, Firewall: live(c.rules, false)}).Reach(c.door)
 		if got := said(r); got != c.want {
+			t.Errorf("%s: got %q, want %q (%+v)", c.name, got, c.want, r)
+		}
+	}
+}
+
+// kubeNat is what kube-proxy makes of a service of type NodePort.
+const kubeNat = "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n:KUBE-NODEPORTS - [0:0]\n:KUBE-EXT-A - [0:0]\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n" +
+	"-A PREROUTING -j KUBE-SERVICES\n-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS\n%s" +
+	"-A KUBE-NODEPORTS -p tcp -m tcp --dport 30080 -j KUBE-EXT-A\n-A KUBE-EXT-A -j KUBE-SVC-A\n-A KUBE-SVC-A -j KUBE-SEP-A\n" +
+	"-A KUBE-SEP-A -p tcp -m tcp -j DNAT --to-destination 172.17.0.2:8080\nCOMMIT\n"
+
+// The port of a node stands in a chain that leads to the rule which names the
+// address, and so does an address of the service.
+func TestReachNodePort(t *testing.T) {
+	many := strings.Builder{}
+	for p := range 100 {
+		fmt.Fprintf(&many, "-A KUBE-NODEPORTS -s 192.0.2.1/32 -p tcp -m tcp --dport %d -j KUBE-EXT-A\n", 2000+3*p)
+	}
+	for _, c := range []struct {
+		name, more, rest string
+		want             string
+		to               int
+	}{
+		{"a port of the node", "", filter("DROP"), "anywhere policy", 30080},
+		{"only that port", "", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 30080 -j DROP\nCOMMIT\n*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m conntrack --ctstate DNAT -j ACCEPT\nCOMMIT\n", "nobody routing", 0},
+		{"an address of the service", "-A KUBE-SERVICES -d 203.0.113.80/32 -p tcp -m tcp --dport 80 -j KUBE-EXT-A\n",
+			"*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 30080 -j DROP\nCOMMIT\n", "anywhere policy", 80},
+		{"more than is tried", many.String(), "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 30080 -j DROP\n-A PREROUTING -d 172.17.0.2/32 -j DROP\nCOMMIT\n",
+			"cannot-tell too-complex [192.0.2.1/32]", 2000},
+	} {
+		n := NetOf(&fact.Snapshot{Network: dockerHost(), Firewall: live(fmt.Sprintf(kubeNat, c.more)+c.rest, false)})
+		r := n.Reach(Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 8080, NetNS: 2})
+		if got := said(r); got != c.want || r.To != c.to {
 			t.Errorf("%s: got %q, want %q (%+v)", c.name, got, c.want, r)
 		}
 	}
