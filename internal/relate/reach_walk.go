@@ -222,7 +222,7 @@ func (w *walk) apply(r *fact.Rule, chain string, l level, in extent, depth int) 
 		}
 		w.anything(r, chain, l, in)
 	default:
-		w.untrack(r)
+		w.untrack(r, l, in, depth)
 		l.here.join(l.set, in)
 	}
 }
@@ -272,13 +272,18 @@ func (w *walk) anything(r *fact.Rule, chain string, l level, in extent) {
 	l.here.join(l.set, in)
 }
 
-// untrack notes that conntrack will not know the packet.
-func (w *walk) untrack(r *fact.Rule) {
-	if r.Target != "NOTRACK" {
+// untrack notes that conntrack will not know the packet: of everybody only where
+// nothing before the rule let some go another way.
+func (w *walk) untrack(r *fact.Rule, l level, in extent, depth int) {
+	if r.Target != "NOTRACK" || w.state == "untracked" {
 		return
 	}
+	rest := w.effort.cells.everybody()
+	w.effort.steps += len(rest)
+	rest.leave(l.set, in)
+	rest.leave(w.dropped, rest.whole())
 	w.state = "unsure"
-	if len(r.Src) == 0 && len(r.Unknown) == 0 {
+	if depth == 0 && l.here.empty(in) && rest.empty(rest.whole()) {
 		w.state = "untracked"
 	}
 }
