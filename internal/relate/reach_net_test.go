@@ -132,6 +132,38 @@ func TestReachNodePort(t *testing.T) {
 	}
 }
 
+// With route_localnet a rule can send packets of other hosts to a loopback
+// address; what only the host itself meets cannot.
+func TestReachLoopback(t *testing.T) {
+	head := "*nat\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:P - [0:0]\n"
+	rule := "-p tcp --dport 80 -j DNAT --to-destination 127.0.0.1:6379\n"
+	for name, c := range map[string]struct {
+		rules, want string
+		port        int
+	}{
+		"before the routing":   {"-A PREROUTING " + rule, "cannot-tell nat :1", 6379},
+		"in a chain":           {"-A PREROUTING -j P\n-A P " + rule, "cannot-tell nat :1", 6379},
+		"of the host itself":   {"-A OUTPUT " + rule, "nobody loopback", 6379},
+		"in a chain of its":    {"-A OUTPUT -j P\n-A P " + rule, "nobody loopback", 6379},
+		"to another port":      {"-A PREROUTING " + rule, "nobody loopback", 6380},
+		"to the port it is of": {"-A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 127.0.0.1\n", "cannot-tell nat :1", 80},
+	} {
+		s := redisHost()
+		s.Network, s.Firewall = dockerHost(), live(head+c.rules+"COMMIT\n", false)
+		r := NetOf(s).Reach(Door{Proto: "tcp", Addr: netip.MustParseAddr("127.0.0.1"), Port: c.port})
+		if got := said(r); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+		s.Socket = append(s.Socket, fact.Socket{Ref: "socket:77", Proto: "tcp", State: "LISTEN", Local: netip.MustParseAddr("127.0.0.1"), Port: c.port, Inode: 77, NetNS: 1})
+		want, _, _ := strings.Cut(c.want, " ")
+		for _, e := range New(s).Exposures {
+			if e.Ref == "exposure:socket:77" && e.From != want && (e.From != "local" || want != "nobody") {
+				t.Errorf("%s: %+v", name, e)
+			}
+		}
+	}
+}
+
 // A container is shown once, with the port that leads to it: its docker-proxy
 // is not a second listener.
 func TestExposureOfContainer(t *testing.T) {

@@ -43,6 +43,9 @@ const maxWays = 64
 func (n *Net) Reach(d Door) Reach {
 	d.Addr = d.Addr.Unmap()
 	if d.Addr.IsLoopback() {
+		if r := n.ToLoopback(d); r != nil { // it depends on route_localnet
+			return Reach{From: "cannot-tell", Why: "nat", Because: r}
+		}
 		return Reach{From: "nobody", Why: "loopback"}
 	}
 	n.cut = false
@@ -67,6 +70,52 @@ func (n *Net) Reach(d Door) Reach {
 		best.From, best.Why = "cannot-tell", "too-complex"
 	}
 	return best
+}
+
+// ToLoopback is a rule that may send packets of other hosts to a door on a
+// loopback address, which the kernel does where route_localnet is set
+// (ip-sysctl.txt); nil when there is none. There is no such thing for IPv6.
+func (n *Net) ToLoopback(d Door) *fact.Rule {
+	filter := n.Filter
+	if o := n.other(d.NetNS); o != nil {
+		filter = o.Firewall
+	}
+	for i := range filter {
+		rs := &filter[i]
+		if !d.Addr.Is4() || rs.Persisted != "" || rs.Family == "ip6" {
+			continue
+		}
+		for j := range rs.Chains {
+			c := &rs.Chains[j]
+			for k := range c.Rules {
+				if r := &c.Rules[k]; sendsTo(r, d) && n.met(rs, c) {
+					return r
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// sendsTo reports whether a rule sends packets to the address of a door.
+func sendsTo(r *fact.Rule, d Door) bool {
+	to := r.NatTo
+	return r.Verdict == "dnat" && to.Addr.IsValid() && to.Addr.Compare(d.Addr) <= 0 && d.Addr.Compare(to.Last) <= 0 &&
+		(r.Proto == "" || (r.Proto == d.Proto) != r.NotProto) && (to.Port.From == 0 || to.Port.Has(d.Port))
+}
+
+// met reports whether packets of other hosts come to a chain of address
+// translation.
+func (n *Net) met(rs *fact.Ruleset, c *fact.Chain) bool {
+	names := []string{c.Name}
+	for i := 0; i < len(names); i++ {
+		for _, j := range n.jumpsTo(rs)[names[i]] {
+			if !slices.Contains(names, j.from) {
+				names = append(names, j.from)
+			}
+		}
+	}
+	return slices.ContainsFunc(rs.Chains, func(c fact.Chain) bool { return c.Hook == "prerouting" && slices.Contains(names, c.Name) })
 }
 
 // ways are those to a door, or why they are not known.
@@ -276,14 +325,7 @@ func (n *Net) leading(rs *fact.Ruleset, c *fact.Chain) (out []*fact.Rule) {
 	if c.Hook != "" {
 		return nil
 	}
-	jumps := n.jumps[rs]
-	if jumps == nil {
-		jumps = jumpsOf(rs)
-		if n.jumps == nil {
-			n.jumps = map[*fact.Ruleset]map[string][]jump{}
-		}
-		n.jumps[rs] = jumps
-	}
+	jumps := n.jumpsTo(rs)
 	names := []string{c.Name}
 	for i := 0; i < len(names); i++ {
 		for _, j := range jumps[names[i]] {
@@ -305,8 +347,11 @@ type jump struct {
 	from string
 }
 
-// jumpsOf are the jumps of a ruleset by the chain that they lead to.
-func jumpsOf(rs *fact.Ruleset) map[string][]jump {
+// jumpsTo are the jumps of a ruleset by the chain that they lead to.
+func (n *Net) jumpsTo(rs *fact.Ruleset) map[string][]jump {
+	if out, ok := n.jumps[rs]; ok {
+		return out
+	}
 	out := map[string][]jump{}
 	for i := range rs.Chains {
 		for j := range rs.Chains[i].Rules {
@@ -315,6 +360,10 @@ func jumpsOf(rs *fact.Ruleset) map[string][]jump {
 			}
 		}
 	}
+	if n.jumps == nil {
+		n.jumps = map[*fact.Ruleset]map[string][]jump{}
+	}
+	n.jumps[rs] = out
 	return out
 }
 
