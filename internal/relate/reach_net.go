@@ -141,6 +141,9 @@ const (
 // unnamed is an interface that no rule names.
 const unnamed = "\x00"
 
+// maxDevices bounds the interfaces that are tried: routers have hundreds.
+const maxDevices = 32
+
 // devices are the interfaces to try: one of those that no rule treats
 // differently.
 func (n *Net) devices(bases []base, v6 bool) []device {
@@ -153,7 +156,7 @@ func (n *Net) devices(bases []base, v6 bool) []device {
 	all := slices.ContainsFunc(n.Own.Interfaces, func(i fact.Interface) bool { return n.leads(&i, v6) == toAll })
 	for i := range n.Own.Interfaces {
 		w := &n.Own.Interfaces[i]
-		if w.Loop || !w.Up || w.Master != 0 || len(out) >= 4*maxTries {
+		if w.Loop || !w.Up || w.Master != 0 {
 			continue
 		}
 		d := device{name: w.Name, leads: n.leads(w, v6)}
@@ -171,6 +174,9 @@ func (n *Net) devices(bases []base, v6 bool) []device {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b device) int { return cmp.Compare(a.leads, b.leads) })
+	if len(out) > maxDevices {
+		out, n.cut = out[:maxDevices], true
+	}
 	return out
 }
 

@@ -164,6 +164,26 @@ func TestReachLoopback(t *testing.T) {
 	}
 }
 
+// The way to everywhere counts, whatever number it has among many interfaces.
+func TestReachManyInterfaces(t *testing.T) {
+	nets := dockerHost()
+	own := &nets[0]
+	var before []fact.Interface
+	var rules []string
+	for i := range 60 {
+		name := fmt.Sprintf("vlan%d", i)
+		before = append(before, fact.Interface{Index: 100 + i, Name: name, Up: true})
+		rules = append(rules, "-A INPUT -i "+name+" -j DROP")
+	}
+	own.Interfaces = append(before, own.Interfaces...)
+	for policy, want := range map[string]string{"ACCEPT": "anywhere policy", "DROP": "cannot-tell too-complex"} {
+		r := NetOf(&fact.Snapshot{Network: nets, Firewall: live(filter(policy, rules...), false)}).Reach(Door{Proto: "tcp", Addr: any4, Port: 22})
+		if got := said(r); got != want {
+			t.Errorf("%s: got %q, want %q", policy, got, want)
+		}
+	}
+}
+
 // A container is shown once, with the port that leads to it: its docker-proxy
 // is not a second listener.
 func TestExposureOfContainer(t *testing.T) {
