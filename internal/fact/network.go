@@ -15,7 +15,7 @@ type Network struct {
 	Forwards4  bool        `json:"forwards4,omitempty"`
 	Forwards6  bool        `json:"forwards6,omitempty"`
 	Interfaces []Interface `json:"interfaces,omitempty"`
-	Routes     []Route     `json:"routes,omitempty"` // of the main table
+	Routes     []Route     `json:"routes,omitempty"` // of the main table, and the defaults of others
 	Firewall   []Ruleset   `json:"firewall,omitempty"`
 	Unread     bool        `json:"unread,omitempty"` // some of its packet filter could not be read
 }
@@ -37,6 +37,8 @@ type Route struct {
 	Dst netip.Prefix `json:"dst"`
 	Via netip.Addr   `json:"via,omitzero"`
 	Dev int          `json:"dev"` // index
+	// Table is 0 for the main one. What policy asks another one is not known.
+	Table int `json:"table,omitempty"`
 }
 
 // NetworkRef identifies a network namespace while it exists.

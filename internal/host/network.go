@@ -253,20 +253,19 @@ func addAddress(n *fact.Network, b []byte) error {
 	return nil
 }
 
-// addRoute reads struct rtmsg: unicast routes of the main table.
+// addRoute reads struct rtmsg: unicast routes of the main table, and the
+// defaults of others but the kernel's own; of several ways (ECMP) each.
 func addRoute(n *fact.Network, b []byte) error {
 	const size = 12
-	if len(b) < size || b[4] != unix.RT_TABLE_MAIN || b[7] != unix.RTN_UNICAST {
+	if len(b) < size || b[7] != unix.RTN_UNICAST {
 		return nil
-	}
-	if len(n.Routes) >= maxRoutes {
-		return ErrMany
 	}
 	to := netip.IPv4Unspecified()
 	if b[0] == unix.AF_INET6 {
 		to = netip.IPv6Unspecified()
 	}
-	r := fact.Route{}
+	r, table := fact.Route{}, int(b[4])
+	var ways []fact.Route
 	attributes(b, size, func(typ uint16, v []byte) {
 		switch typ {
 		case unix.RTA_DST:
@@ -275,14 +274,50 @@ func addRoute(n *fact.Network, b []byte) error {
 			r.Dev = number(v)
 		case unix.RTA_GATEWAY:
 			r.Via, _ = netip.AddrFromSlice(v)
-		case unix.RTA_MULTIPATH: // struct rtnexthop: its interface is that of the first way
-			if len(v) >= 8 && r.Dev == 0 {
-				r.Dev = number(v[4:])
-			}
+		case unix.RTA_TABLE:
+			table = number(v)
+		case unix.RTA_MULTIPATH:
+			ways = nextHops(v)
 		}
 	})
-	if r.Dst = netip.PrefixFrom(to, int(b[1])); r.Dst.IsValid() && r.Dev != 0 {
-		n.Routes = append(n.Routes, r)
+	if r.Dst = netip.PrefixFrom(to, int(b[1])); !r.Dst.IsValid() || table == unix.RT_TABLE_LOCAL || table != unix.RT_TABLE_MAIN && b[1] != 0 {
+		return nil
+	}
+	if table != unix.RT_TABLE_MAIN {
+		r.Table = table
+	}
+	if len(ways) == 0 {
+		ways = []fact.Route{r}
+	}
+	for _, w := range ways {
+		if w.Dev == 0 {
+			continue
+		}
+		if len(n.Routes) >= maxRoutes {
+			return ErrMany
+		}
+		w.Dst, w.Table = r.Dst, r.Table
+		n.Routes = append(n.Routes, w)
 	}
 	return nil
+}
+
+// nextHops reads each struct rtnexthop and its attributes.
+func nextHops(b []byte) (out []fact.Route) {
+	const size = 8
+	for len(b) >= size {
+		n := int(binary.NativeEndian.Uint16(b))
+		if n < size || n > len(b) {
+			return out
+		}
+		w := fact.Route{Dev: number(b[4:])}
+		attributes(b[:n], size, func(typ uint16, v []byte) {
+			if typ == unix.RTA_GATEWAY {
+				w.Via, _ = netip.AddrFromSlice(v)
+			}
+		})
+		out = append(out, w)
+		b = b[min((n+3)&^3, len(b)):]
+	}
+	return out
 }

@@ -87,7 +87,7 @@ func (n *Net) route(p packet) arrival {
 	}
 	var best *fact.Route
 	for i := range n.Own.Routes {
-		if r := &n.Own.Routes[i]; r.Dst.Contains(p.local) && (best == nil || r.Dst.Bits() > best.Dst.Bits()) {
+		if r := &n.Own.Routes[i]; r.Table == 0 && r.Dst.Contains(p.local) && (best == nil || r.Dst.Bits() > best.Dst.Bits()) {
 			best = r
 		}
 	}
@@ -204,23 +204,36 @@ func ruleDevices(bases []base) (out []string) {
 }
 
 func (n *Net) leads(i *fact.Interface, v6 bool) leads {
+	everywhere, other := false, false
 	for _, r := range n.Own.Routes {
 		if r.Dev == i.Index && r.Dst.Bits() == 0 && r.Dst.Addr().Is6() == v6 {
-			return toAll
+			everywhere, other = everywhere || r.Table == 0, other || r.Table != 0
 		}
 	}
+	switch {
+	case everywhere:
+		return toAll
+	case n.toInside(i):
+		return toOwn
+	case other: // a second uplink, with a table of its own
+		return toAll
+	}
+	return toLAN
+}
+
+// toInside reports whether an interface leads to containers, virtual machines or
+// a tunnel.
+func (n *Net) toInside(i *fact.Interface) bool {
 	port := func(p fact.Interface) bool { return p.Master == i.Index && p.Kind != "veth" && p.Kind != "tun" }
 	switch {
 	case inner(i.Name), i.Kind == "wireguard", i.Kind == "tun", i.Kind == "dummy", i.Kind == "ifb":
-		return toOwn
-	case i.Kind == "bridge" && !slices.ContainsFunc(n.Own.Interfaces, port):
-		return toOwn
-	case i.Kind == "veth" && slices.ContainsFunc(n.Others, func(o *fact.Network) bool {
-		return slices.ContainsFunc(o.Interfaces, func(far fact.Interface) bool { return far.Index == i.Peer && far.Peer == i.Index })
-	}):
-		return toOwn
+		return true
+	case i.Kind == "bridge":
+		return !slices.ContainsFunc(n.Own.Interfaces, port)
 	}
-	return toLAN
+	return i.Kind == "veth" && slices.ContainsFunc(n.Others, func(o *fact.Network) bool {
+		return slices.ContainsFunc(o.Interfaces, func(far fact.Interface) bool { return far.Index == i.Peer && far.Peer == i.Index })
+	})
 }
 
 // namedDevices are those that rules name, judged by their names, and one that

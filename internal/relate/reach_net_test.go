@@ -86,6 +86,14 @@ func TestReachNetworks(t *testing.T) {
 		{"only from containers", filter("DROP", "-A INPUT -i docker0 -j ACCEPT"), nil, Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 80}, "some interface [172.17.0.0/16] :1"},
 		{"an interface that is not there", filter("DROP", "-A INPUT -i eth7 -j ACCEPT"), nil, Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 80}, "nobody policy"},
 		{"to another address of the host", filter("DROP", "-A INPUT -d 198.51.100.11/32 -j ACCEPT"), nil, Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 80}, "nobody policy"},
+		{"a second uplink", filter("DROP", "-A INPUT -i eth1 -j ACCEPT"), func(n []fact.Network) {
+			n[0].Interfaces = append(n[0].Interfaces, fact.Interface{Index: 7, Name: "eth1", Up: true, Addrs: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}})
+			n[0].Routes = append(n[0].Routes, fact.Route{Dst: netip.MustParsePrefix("0.0.0.0/0"), Dev: 7, Table: 100})
+		}, Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 80}, "anywhere rule :1"},
+		{"a tunnel with a table of its own", filter("DROP", "-A INPUT -i wg0 -j ACCEPT"), func(n []fact.Network) {
+			n[0].Interfaces = append(n[0].Interfaces, fact.Interface{Index: 7, Name: "wg0", Kind: "wireguard", Up: true, Addrs: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}})
+			n[0].Routes = append(n[0].Routes, fact.Route{Dst: netip.MustParsePrefix("0.0.0.0/0"), Dev: 7, Table: 51820})
+		}, Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 80}, "some interface [10.9.0.0/24] :1"},
 		{"a map", "table ip n {\n chain p {\n type nat hook prerouting priority -100;\n dnat to tcp dport map { 80 : 10.0.0.1 }\n }\n}\n", nil, Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 80}, "cannot-tell nat :1"},
 	} {
 		nets := dockerHost()
