@@ -15,6 +15,7 @@ type Network struct {
 	Forwards4  bool        `json:"forwards4,omitempty"`
 	Forwards6  bool        `json:"forwards6,omitempty"`
 	Interfaces []Interface `json:"interfaces,omitempty"`
+	IPVS       bool        `json:"ipvs,omitempty"`   // it has virtual services (IPVS): packets for them go beside the packet filter
 	Routes     []Route     `json:"routes,omitempty"` // of the main table, and the defaults of others
 	Firewall   []Ruleset   `json:"firewall,omitempty"`
 	Unread     bool        `json:"unread,omitempty"` // some of its packet filter could not be read

@@ -1,10 +1,12 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"runtime"
@@ -46,7 +48,7 @@ func (liveKernel) Network(ctx context.Context, pid int) (fact.Network, []fact.Ga
 // ReadNetwork reads the interfaces, addresses and routes of the network
 // namespace of the calling thread, which the caller has locked.
 func ReadNetwork() (fact.Network, []fact.Gap) {
-	n := fact.Network{NetNS: threadNetNS(), Forwards4: forwards("ipv4/ip_forward"), Forwards6: forwards("ipv6/conf/all/forwarding")}
+	n := fact.Network{NetNS: threadNetNS(), Forwards4: forwards("ipv4/ip_forward"), Forwards6: forwards("ipv6/conf/all/forwarding"), IPVS: balances()}
 	n.Ref = fact.NetworkRef(n.NetNS)
 	s, err := newRouteSocket()
 	if err != nil {
@@ -79,6 +81,32 @@ func forwards(name string) bool {
 	b, err := os.ReadFile("/proc/sys/net/" + name)
 	s := strings.TrimSpace(string(b))
 	return err == nil && s != "" && s != "0"
+}
+
+// balances reports whether the namespace of the calling thread has virtual
+// services of IPVS (ipvsadm(8)).
+func balances() bool {
+	f, err := os.Open(threadFile("net/ip_vs"))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b := make([]byte, 4<<10)
+	n, _ := io.ReadFull(f, b)
+	return virtual(b[:n])
+}
+
+// virtual reports whether a list of ip_vs has a service: behind three lines of
+// head, each begins with a protocol or FWM (ip_vs_info_seq_show of ip_vs_ctl.c).
+func virtual(b []byte) bool {
+	for line := range bytes.SplitSeq(b, []byte{'\n'}) {
+		for _, kind := range []string{"TCP ", "UDP ", "SCTP ", "FWM "} {
+			if bytes.HasPrefix(line, []byte(kind)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Bounds of what is kept: nodes of large clusters have hundreds of interfaces,

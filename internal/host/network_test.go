@@ -55,6 +55,13 @@ func TestAddRoute(t *testing.T) {
 	}
 }
 
+func TestVirtual(t *testing.T) {
+	const head = "IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n"
+	if virtual([]byte(head)) || !virtual([]byte(head+"TCP  C633640A:7530 rr\n  -> AC110002:1F90      Masq    1      0          0\n")) {
+		t.Error("a service is not told from none")
+	}
+}
+
 // FuzzNetwork: whatever a kernel answers, nothing is read behind the end of a
 // message, and what is kept has its bounds.
 func FuzzNetwork(f *testing.F) {

@@ -77,6 +77,9 @@ func TestReachNetworks(t *testing.T) {
 		{"the host passes nothing on", "", func(n []fact.Network) { n[0].Forwards4 = false }, inside, "nobody isolated"},
 		{"nothing but lo", "", func(n []fact.Network) { n[1].Interfaces = n[1].Interfaces[:1] }, inside, "nobody isolated"},
 		{"beside the packet filter", "", func(n []fact.Network) { n[0].Interfaces[2].Name = "cilium_host" }, inside, "cannot-tell namespace"},
+		{"balanced", filter("DROP"), func(n []fact.Network) { n[0].IPVS = true }, inside, "cannot-tell namespace [198.51.100.0/24]"},
+		{"balanced, but alone", "", func(n []fact.Network) { n[0].IPVS, n[1].Interfaces = true, n[1].Interfaces[:1] }, inside, "nobody isolated"},
+		{"balanced, the host's own", filter("DROP"), func(n []fact.Network) { n[0].IPVS = true }, Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 80}, "nobody policy"},
 		{"macvlan", filter("DROP"), func(n []fact.Network) { n[1].Interfaces[1].Kind = "macvlan" }, inside, "anywhere no-rules"},
 		{"its own packet filter", dockerNat, func(n []fact.Network) {
 			n[1].Firewall = live(filter("DROP", "-A INPUT -i eth1 -j ACCEPT"), false)

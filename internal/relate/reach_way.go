@@ -66,8 +66,12 @@ func (n *Net) Reach(d Door) Reach {
 			break
 		}
 	}
-	if n.cut && rank(best.From) < rank("cannot-tell") { // what was left out may be a way in
+	switch {
+	case rank(best.From) >= rank("cannot-tell"):
+	case n.cut: // what was left out may be a way in
 		best.From, best.Why = "cannot-tell", "too-complex"
+	case n.balanced(d) && best.Why != "isolated":
+		best.From, best.Why = "cannot-tell", "namespace"
 	}
 	return best
 }
@@ -170,6 +174,10 @@ func (n *Net) speaks(in *fact.Network, d Door) bool {
 func bypassed(own *fact.Network) bool {
 	return slices.ContainsFunc(own.Interfaces, func(i fact.Interface) bool { return strings.HasPrefix(i.Name, "cilium") })
 }
+
+// balanced: IPVS, as kube-proxy may use it, passes packets to containers without
+// a rule of address translation.
+func (n *Net) balanced(d Door) bool { return n.Own != nil && n.Own.IPVS && n.other(d.NetNS) != nil }
 
 // direct are the packets for the door's own address and port: of all addresses
 // of the host one of those that no rule treats differently.
