@@ -104,6 +104,8 @@ type redisServer struct {
 	denied  bool   // it is open, but CONFIG is not allowed to us
 	acl     bool   // users are defined
 	gaps    []string
+	opened  int  // files of its configuration
+	blind   bool // some of them could not be read
 }
 
 type fileValue struct {
@@ -124,7 +126,7 @@ func (r *redisLook) look(ctx context.Context, p *fact.Process) fact.Service {
 	default:
 		r.ask(ctx, s, addrs)
 	}
-	r.readFile(s)
+	r.readFile(ctx, s)
 	return s.service(r)
 }
 
@@ -219,7 +221,7 @@ func rank(s *redisServer, x fact.Socket) int {
 }
 
 // readFile finds the configuration and reads it with what it includes.
-func (r *redisLook) readFile(s *redisServer) {
+func (r *redisLook) readFile(ctx context.Context, s *redisServer) {
 	if f := s.info["config_file"]; strings.HasPrefix(f, "/") {
 		s.config = fact.Path(f)
 	}
@@ -229,37 +231,44 @@ func (r *redisLook) readFile(s *redisServer) {
 	if s.config == "" {
 		return
 	}
-	if !r.readInto(s, s.config, 0) {
+	if !r.readInto(ctx, s, s.config, 0) {
+		s.blind = true
 		s.gaps = append(s.gaps, "config")
 	}
 }
 
-const maxIncludes = 16
+// Bounds of files that include others, or themselves.
+const (
+	maxIncludes     = 16  // deep
+	maxRedisConfigs = 100 // files of one server
+)
 
-// readInto: later lines win, as in Redis itself.
-func (r *redisLook) readInto(s *redisServer, f fact.Path, depth int) bool {
-	at := f
-	if s.process.Container != "" {
-		at = host.Join(pidPath(s.process.PID), "root"+string(f))
+// within is where a file of the server is found from the host.
+func (s *redisServer) within(f fact.Path) fact.Path {
+	if s.process.Container == "" {
+		return f
 	}
+	return host.Join(pidPath(s.process.PID), "root"+path.Clean("/"+string(f)))
+}
+
+// readInto: later lines win, as in Redis itself. It reports whether the file
+// could be read whole.
+func (r *redisLook) readInto(ctx context.Context, s *redisServer, f fact.Path, depth int) bool {
+	if s.opened++; s.opened > maxRedisConfigs || ctx.Err() != nil {
+		return false
+	}
+	at := s.within(f)
 	r.v.Allow(at)
-	b, _, ok := r.p.read(r.v, at, maxConfig)
+	b, info, ok := r.p.read(r.v, at, maxConfig)
 	if !ok {
 		return false
 	}
 	for _, d := range redisconf.Parse(b) {
 		value := strings.Join(d.Args, " ")
 		switch {
-		case d.Name == "include" && depth < maxIncludes:
+		case d.Name == "include":
 			for _, a := range d.Args {
-				if !strings.HasPrefix(a, "/") {
-					a = path.Join(path.Dir(string(f)), a)
-				}
-				for _, x := range r.p.glob(r.v, fact.Path(a)) {
-					if !r.readInto(s, x, depth+1) {
-						s.gaps = append(s.gaps, "include")
-					}
-				}
+				r.include(ctx, s, f, a, depth+1)
 			}
 			continue
 		case d.Name == "user" || d.Name == "aclfile":
@@ -269,7 +278,30 @@ func (r *redisLook) readInto(s *redisServer, f fact.Path, depth int) bool {
 		}
 		s.file[d.Name] = fileValue{value, fact.Origin{Path: f, Line: d.Line}}
 	}
-	return true
+	return info.Size <= int64(len(b))
+}
+
+// include reads what a file includes. A relative name is taken from the folder
+// of that file. A pattern that nothing matches includes nothing.
+func (r *redisLook) include(ctx context.Context, s *redisServer, from fact.Path, name string, depth int) {
+	if !strings.HasPrefix(name, "/") {
+		name = path.Join(path.Dir(string(from)), name)
+	}
+	root := s.within("/")
+	whole := depth <= maxIncludes && s.opened < maxRedisConfigs && ctx.Err() == nil
+	if whole {
+		gaps := len(r.p.Gaps)
+		found := r.p.glob(r.v, s.within(fact.Path(name)))
+		whole = len(r.p.Gaps) == gaps // else a folder could not be listed
+		for _, x := range found {
+			inside := host.Join("/", strings.TrimPrefix(string(x), string(root)))
+			whole = r.readInto(ctx, s, inside, depth) && whole
+		}
+	}
+	if !whole && !s.blind {
+		s.blind = true
+		s.gaps = append(s.gaps, "include")
+	}
 }
 
 // guess looks for the configuration of a server that does not tell: in the
@@ -455,6 +487,8 @@ func (s *redisServer) auth() (auth, by string) {
 		return "acl", "config"
 	case s.file["requirepass"].value != "":
 		return "password", "config"
+	case s.blind: // it may be set there
+		return "unknown", ""
 	}
 	return "none", "config"
 }

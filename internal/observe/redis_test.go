@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,6 +125,41 @@ func TestRedisByItsTitle(t *testing.T) {
 	s, _ := lookAt(t, "redis-seed", base, redis)
 	if x := s.Service[0]; x.Auth != "none" || x.AuthBy != "asked" || !cmp.Equal(x.Ports, []int{6380}) {
 		t.Errorf("%+v", x)
+	}
+}
+
+// What a file includes may set a password: where it cannot be read, is looked for
+// in the container, or is more than is read, nothing is said of authentication.
+func TestRedisIncludes(t *testing.T) {
+	const open = "port 6379\n"
+	for _, c := range []struct {
+		name, files, want string
+		container         bool
+	}{
+		{"none", "-- /etc/redis/r.conf --\n" + open, "none [not-asked]", false},
+		{"not there", "-- /etc/redis/r.conf --\n" + open + "include /etc/redis/secret.conf\n", "unknown [not-asked include]", false},
+		{"a pattern of nothing", "-- /etc/redis/r.conf --\n" + open + "include /etc/redis/conf.d/*.conf\n", "none [not-asked]", false},
+		{"a pattern", "-- /etc/redis/r.conf --\n" + open + "include conf.d/*.conf\n-- /etc/redis/conf.d/a.conf --\nrequirepass 5f1c0d2e9b7a\n", "password [not-asked]", false},
+		{"not there, but a password", "-- /etc/redis/r.conf --\nrequirepass 5f1c0d2e9b7a\ninclude /etc/redis/secret.conf\n", "password [not-asked include]", false},
+		{"itself", "-- /etc/redis/r.conf --\n" + open + strings.Repeat("include /etc/redis/r.conf\n", 1000), "unknown [not-asked include]", false},
+		{"of the container", "-- /proc/30/root/etc/redis/r.conf --\n" + open + "include /etc/redis/conf.d/*.conf\n" +
+			"-- /proc/30/root/etc/redis/conf.d/a.conf --\nrequirepass 5f1c0d2e9b7a\n", "password [other-namespace]", true},
+		{"of the host", "-- /proc/30/root/etc/redis/r.conf --\n" + open + "include /etc/redis/conf.d/*.conf\n" +
+			"-- /etc/redis/conf.d/a.conf --\nrequirepass 5f1c0d2e9b7a\n", "none [other-namespace]", true},
+	} {
+		h, err := fixture.Parse([]byte(c.files))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := fact.Process{Ref: "process:30", PID: 30, PPID: 1, Comm: "redis-server", Exe: "/usr/bin/redis-server", Argv: []string{"redis-server", "/etc/redis/r.conf"}}
+		if c.container {
+			p.Container = "0123456789abcdef"
+		}
+		s, _ := lookAtHost(t, h, initAnd(p), redis)
+		x := s.Service[0]
+		if got := fmt.Sprintf("%s %v", x.Auth, x.Gaps); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
 	}
 }
 
