@@ -15,9 +15,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 
 	"demine/internal/fact"
+	"demine/internal/format/authlog"
 	"demine/internal/format/journal"
+	"demine/internal/format/logscan"
 	"demine/internal/format/utmp"
 	"demine/internal/host"
 	"demine/internal/host/fixture"
@@ -315,5 +318,52 @@ func TestClockSteps(t *testing.T) {
 	}
 	if d := cmp.Diff([]fact.Clock{fact.ClockExact, fact.ClockExact, fact.ClockStepped, fact.ClockExact}, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// What is packed may hold nothing and have any size: what is read counts, not
+// only what comes out, and an end of the look is an end.
+func TestPackedNothing(t *testing.T) {
+	e, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := func(user string) []byte {
+		return e.EncodeAll([]byte("Nov 20 09:00:00 h sshd[1]: Accepted password for "+user+" from 192.0.2.1 port 5 ssh2\n"), nil)
+	}
+	const nothing = 400 << 10
+	skippable := binary.LittleEndian.AppendUint32([]byte{0x50, 0x2a, 0x4d, 0x18}, nothing)
+	packed := slices.Concat(line("one"), skippable, make([]byte, nothing), line("two"))
+	h, err := fixture.Parse([]byte("-- /var/log/auth.log enc=base64 --\n" + base64.StdEncoding.EncodeToString(packed) + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := logscan.New(authlog.Anchors, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, end := context.WithCancel(context.Background())
+	defer end()
+	for _, c := range []struct {
+		ctx  context.Context
+		left int64
+		stop bool // when the log was opened
+		want string
+	}{
+		{context.Background(), 1 << 20, false, "2 lines, more left true, []"},
+		{context.Background(), 1 << 10, false, "1 lines, more left false, [older-not-read /var/log/auth.log]"},
+		{ended, 1 << 20, true, "0 lines, more left true, [timeout /var/log/auth.log]"},
+	} {
+		var p Part
+		r := newLogReader(c.ctx, &View{h: h, o: log, follow: map[fact.Path]bool{}}, &p, Scope{Traces: true}, 0, c.left)
+		lines := 0
+		r.scan("/var/log/auth.log", s, func(host.Info) {
+			if c.stop {
+				end()
+			}
+		}, func(logscan.Line, int, int64) { lines++ })
+		if got := fmt.Sprintf("%d lines, more left %v, %v", lines, r.left > 0, gaps(fact.Coverage{Gaps: p.Gaps})); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
 	}
 }

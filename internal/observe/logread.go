@@ -62,7 +62,8 @@ func (r *logReader) scan(at fact.Path, s *logscan.Scanner, start func(host.Info)
 	}
 	start(info)
 	skip := max(0, info.Size-most)
-	plain, packed, err := unpack.Reader(io.NewSectionReader(f, 0, info.Size))
+	input := &metered{ctx: r.ctx, r: io.NewSectionReader(f, 0, info.Size), left: most + headOfLog}
+	plain, packed, err := unpack.Reader(input)
 	if err != nil {
 		r.p.gap(at, err)
 		return
@@ -73,7 +74,7 @@ func (r *logReader) scan(at fact.Path, s *logscan.Scanner, start func(host.Info)
 	case packed:
 		skip = 0
 	case skip > 0:
-		in = r.end(f, skip, info.Size)
+		in = &metered{ctx: r.ctx, r: r.end(f, skip, info.Size), left: most}
 		r.leave(at)
 	}
 	n, err := s.Scan(in, func(l logscan.Line) error {
@@ -87,13 +88,39 @@ func (r *logReader) scan(at fact.Path, s *logscan.Scanner, start func(host.Info)
 		}
 		return nil
 	})
+	if packed { // what is packed may hold nothing, and have any size
+		n = max(n, most-input.left)
+	}
 	r.left -= n
 	if packed && n >= most {
 		r.leave(at)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && input.left >= 0 && !errors.Is(err, fs.ErrNotExist) {
 		r.p.gap(at, err)
 	}
+}
+
+// metered reads until a context ends, or more was read than may be.
+type metered struct {
+	ctx  context.Context
+	r    io.Reader
+	left int64
+}
+
+// headOfLog may be read in any case, to see what a log is packed with.
+const headOfLog = 64 << 10
+
+var errSpent = errors.New("more than may be read of a log")
+
+func (m *metered) Read(p []byte) (int, error) {
+	if err := m.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := m.r.Read(p)
+	if m.left -= int64(n); m.left < 0 {
+		return 0, errSpent
+	}
+	return n, err
 }
 
 // end reads from the first whole line after skip.

@@ -147,6 +147,25 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// zeros is a sparse file.
+type zeros struct{}
+
+func (zeros) ReadAt(p []byte, _ int64) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// A list that claims millions of places, of which none leads to an entry, is
+// given up.
+func TestDamagedList(t *testing.T) {
+	const claimed = 100_000_000
+	l := &list{f: &File{r: newBlocks(zeros{}, 1<<40)}, arrays: []array{{off: 0, used: claimed}}}
+	l.older()
+	if tried := claimed - l.arrays[0].used; l.ok || tried != maxBad {
+		t.Errorf("%d places were tried", tried)
+	}
+}
+
 func FuzzSelect(f *testing.F) {
 	for _, name := range []string{"compact", "regular", "jenkins"} {
 		b := load(f, name)

@@ -25,6 +25,7 @@ const (
 	maxLists = 4096
 	maxChain = 4096
 	maxWords = 8192
+	maxBad   = 65536 // places of a list that are damaged, before it is given up
 )
 
 // Entry is one log entry.
@@ -50,8 +51,8 @@ func (f *File) Select(values, names []string, yield func(Entry) bool) {
 			lists = append(lists, l)
 		}
 	}
-	last := uint64(0)
-	for {
+	last, bad := uint64(0), 0
+	for bad < maxBad {
 		var at *list
 		for _, l := range lists {
 			if l.ok && (at == nil || l.off > at.off) {
@@ -67,8 +68,12 @@ func (f *File) Select(values, names []string, yield func(Entry) bool) {
 			continue
 		}
 		last = off
-		if e, ok := f.entry(off, names); ok && !yield(e) {
+		e, ok := f.entry(off, names)
+		if ok && !yield(e) {
 			return
+		}
+		if !ok {
+			bad++
 		}
 	}
 }
@@ -140,6 +145,7 @@ type list struct {
 	arrays []array
 	off    uint64 // of the entry that it stands at
 	ok     bool
+	bad    int // places that lead to no older entry
 }
 
 type array struct{ off, used uint64 }
@@ -180,7 +186,7 @@ func (f *File) width() uint64 {
 // older goes to the next entry back. Entries are appended to a file, so an
 // offset that does not fall is damage, and skipped.
 func (l *list) older() {
-	for len(l.arrays) > 0 {
+	for len(l.arrays) > 0 && l.bad < maxBad {
 		a := &l.arrays[len(l.arrays)-1]
 		if a.used == 0 {
 			l.arrays = l.arrays[:len(l.arrays)-1]
@@ -191,6 +197,7 @@ func (l *list) older() {
 		if err == nil && l.to(l.f.offset(b)) {
 			return
 		}
+		l.bad++
 	}
 	first := l.first
 	l.first = 0
