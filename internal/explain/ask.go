@@ -148,13 +148,19 @@ func tells(e *fact.LogEvent, with map[string][]string) bool {
 }
 
 // failures is how many passwords of the same address were refused in the week
-// before a login. What sshd writes and what btmp holds are the same attempts.
+// before a login. What sshd writes and what btmp holds are the same attempts. Of
+// many in one event that go on after the login only the first is known to come
+// before it.
 func (sc *scene) failures(e *fact.LogEvent) int {
 	const week = 7 * 24 * time.Hour
 	n := map[string]int{}
 	for i := range sc.x.S.Log {
 		f := &sc.x.S.Log[i]
 		if f.From == e.From && e.From != "" && !f.Time.After(e.Time) && e.Time.Sub(f.Time) < week {
+			if f.Until.After(e.Time) {
+				n[f.Kind]++
+				continue
+			}
 			n[f.Kind] += max(1, f.Count)
 		}
 	}

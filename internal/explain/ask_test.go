@@ -23,6 +23,11 @@ func TestLogin(t *testing.T) {
 	failed := func(n int, from string) fact.LogEvent {
 		return fact.LogEvent{Kind: "ssh-failed", Time: minute(1), From: from, Count: n}
 	}
+	until := func(n, m int) fact.LogEvent {
+		e := failed(n, "203.0.113.66")
+		e.Until = minute(m)
+		return e
+	}
 	old := accepted(0, "publickey", "203.0.113.9", "SHA256:own")
 	for name, c := range map[string]struct {
 		login fact.LogEvent
@@ -34,6 +39,8 @@ func TestLogin(t *testing.T) {
 		"from elsewhere":      {accepted(30, "publickey", "203.0.113.66", "SHA256:own"), []fact.LogEvent{old}, "key"},
 		"no older log":        {accepted(30, "publickey", "203.0.113.66", "SHA256:new"), nil, "known"},
 		"guessed":             {accepted(30, "password", "203.0.113.66", ""), []fact.LogEvent{old, failed(20, "203.0.113.66")}, "guessed"},
+		"guessed until then":  {accepted(30, "password", "203.0.113.66", ""), []fact.LogEvent{old, until(20, 29)}, "guessed"},
+		"failed since":        {accepted(30, "password", "203.0.113.66", ""), []fact.LogEvent{old, until(900, 50)}, "password"},
 		"mistyped":            {accepted(30, "password", "203.0.113.9", ""), []fact.LogEvent{old, failed(19, "203.0.113.9")}, "known"},
 		"others fail":         {accepted(30, "password", "203.0.113.9", ""), []fact.LogEvent{old, failed(900, "203.0.113.66")}, "known"},
 		"known password":      {accepted(30, "password", "203.0.113.66", ""), []fact.LogEvent{old}, "password"},

@@ -149,6 +149,28 @@ func TestFolds(t *testing.T) {
 	}
 }
 
+// What an address failed after it was let in does not count as before.
+func TestFoldsUntilLogin(t *testing.T) {
+	var b strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&b, "Nov 22 18:00:%02d h sshd[1]: Failed password for root from 198.51.100.7 port 4 ssh2\n", i)
+	}
+	b.WriteString("Nov 22 18:30:00 h sshd[1]: Accepted password for root from 198.51.100.7 port 4 ssh2\n")
+	for i := range 59 {
+		fmt.Fprintf(&b, "Nov 22 19:00:%02d h sshd[1]: Failed password for root from 198.51.100.7 port 4 ssh2\n", i)
+	}
+	var got []string
+	for _, e := range collect([]byte(b.String()), at(20, 0, 0), "/x") {
+		got = append(got, fmt.Sprint(e.Kind, " ", e.Count, " ", e.Time.Format("15:04:05"), " ", e.Until.Format("15:04:05")))
+	}
+	want := []string{"ssh-failed 60 " + at(18, 0, 0).Format("15:04:05") + " " + at(18, 0, 59).Format("15:04:05"),
+		"ssh-accepted 0 " + at(18, 30, 0).Format("15:04:05") + " 00:00:00",
+		"ssh-failed 59 " + at(19, 0, 0).Format("15:04:05") + " " + at(19, 0, 58).Format("15:04:05")}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 // A log of any size leaves so many events: the newest, and what cron ran goes
 // first; failures of very many addresses are one each.
 func TestBounded(t *testing.T) {

@@ -31,16 +31,23 @@ var Anchors = []string{
 // writes no year: what would lie more than a day after Now is of an earlier
 // year. More than 50 failed logins from one address become one event at the
 // place of the first, with Count, without User, Until the last; so do those of
-// fewer when there are very many addresses. Memory is bounded: of the rest the
+// fewer when there are very many addresses. A login of that address stands
+// between: what failed before it and after it are two events. Memory is bounded: of the rest the
 // newest events are kept, and what cron ran goes first.
 type Collector struct {
 	Now  time.Time      // no line is later
 	Loc  *time.Location // nil: UTC
 	Path fact.Path
 
-	events []fact.LogEvent
+	events []event
 	failed int // of the events
 	from   map[string]*attempts
+}
+
+// event is one, and of a failed login the attempts that it is of.
+type event struct {
+	fact.LogEvent
+	of *attempts
 }
 
 // attempts are the failed logins of one address.
@@ -118,7 +125,10 @@ func lastFrom(b []byte) int {
 // AddEvent takes an event that is known already, of a source without lines.
 func (c *Collector) AddEvent(e fact.LogEvent) {
 	if e.Kind != Failed && e.Kind != LoginFailed || e.From == "" {
-		c.events = append(c.events, e)
+		if e.Kind == Accepted {
+			c.end(e.From)
+		}
+		c.events = append(c.events, event{LogEvent: e})
 		if len(c.events)-c.failed >= 2*maxKept {
 			c.thin()
 		}
@@ -141,17 +151,25 @@ func (c *Collector) AddEvent(e fact.LogEvent) {
 	if t.kept == 0 || t.kept < foldAbove && c.failed < maxFailed {
 		t.kept++
 		c.failed++
-		c.events = append(c.events, e)
+		c.events = append(c.events, event{e, t})
 		return
 	}
 	t.more = true
+}
+
+// end makes what fails of an address from now on another event. It does so only
+// while failed logins may still stand for themselves, which bounds them.
+func (c *Collector) end(from string) {
+	if c.failed < maxFailed {
+		delete(c.from, from)
+	}
 }
 
 // thin keeps maxKept events beside failed logins.
 func (c *Collector) thin() {
 	over := len(c.events) - c.failed - maxKept
 	for _, kind := range []string{Run, ""} {
-		c.events = slices.DeleteFunc(c.events, func(e fact.LogEvent) bool {
+		c.events = slices.DeleteFunc(c.events, func(e event) bool {
 			drop := over > 0 && (e.Kind == kind || kind == "" && e.Kind != Failed && e.Kind != LoginFailed)
 			if drop {
 				over--
@@ -182,11 +200,11 @@ func (c *Collector) key(from string) string {
 // Events gives all, in the order in which they came. The Collector is empty
 // after that.
 func (c *Collector) Events() []fact.LogEvent {
-	out := c.events[:0]
+	out := make([]fact.LogEvent, 0, len(c.events))
 	for _, e := range c.events {
-		t := c.from[c.key(e.From)]
-		if e.Kind != Failed && e.Kind != LoginFailed || t == nil || t.count <= foldAbove && !t.more {
-			out = append(out, e)
+		t := e.of
+		if t == nil || t.count <= foldAbove && !t.more {
+			out = append(out, e.LogEvent)
 			continue
 		}
 		if t.placed {
@@ -194,9 +212,8 @@ func (c *Collector) Events() []fact.LogEvent {
 		}
 		t.placed = true
 		e.Count, e.User, e.Text, e.Until = t.count, "", "", c.until(t)
-		out = append(out, e)
+		out = append(out, e.LogEvent)
 	}
-	clear(c.events[len(out):])
 	c.events, c.from, c.failed = nil, nil, 0
 	return out
 }
