@@ -22,7 +22,7 @@ var servicelog = &Observer{
 		"read when there is an attack to be explained",
 	Sees:    []string{fact.KindLog},
 	Needs:   []string{"host", "process"},
-	Reads:   slices.Concat([]string{"/var/log", "/var/log/**", "/proc/*/fd", "/proc/*/fd/*"}, logDirs, below(logDirs)),
+	Reads:   slices.Concat([]string{"/var/log", "/var/log/**", "/proc/*/fd", "/proc/*/fd/*", "/proc/*/fdinfo/*"}, logDirs, below(logDirs)),
 	Follows: []string{fact.KindService},
 	See:     seeServiceLog,
 }

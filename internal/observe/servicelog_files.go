@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"demine/internal/fact"
+	"demine/internal/format/proc"
 	"demine/internal/host"
 )
 
@@ -169,6 +170,7 @@ type heldFile struct {
 	fd, target, shown fact.Path
 	pid               int
 	deleted           bool
+	written           bool // of those that were deleted: by a process of the host itself
 }
 
 const (
@@ -199,10 +201,19 @@ func held(v *View, in *fact.Snapshot) []heldFile {
 			if !strings.Contains(name, "log") && !strings.HasSuffix(name, ".out") && !strings.HasSuffix(name, ".err") {
 				continue
 			}
-			out = append(out, heldFile{fd: at, target: fact.Path(name), shown: inContainer(in, p, fact.Path(name)), pid: p.PID, deleted: gone})
+			h := heldFile{fd: at, target: fact.Path(name), shown: inContainer(in, p, fact.Path(name)), pid: p.PID, deleted: gone}
+			h.written = gone && p.Container == "" && writes(v, p.PID, fd)
+			out = append(out, h)
 		}
 	}
 	return out
+}
+
+// writes reports whether a process has a descriptor for writing: who only reads
+// a log that was rotated away keeps it too.
+func writes(v *View, pid int, fd string) bool {
+	b, _, err := v.ReadFile(host.Join(pidPath(pid), "fdinfo/"+fd), 4<<10)
+	return err == nil && proc.Writes(b)
 }
 
 // inContainer is where a file of a container is found from the host, if that
@@ -216,12 +227,12 @@ func inContainer(in *fact.Snapshot, p *fact.Process, at fact.Path) fact.Path {
 	return at
 }
 
-// deletedLogs tells of logs below /var/log that are written but cannot be read
-// any more by their name.
+// deletedLogs tells of the host's logs below /var/log that are written but
+// cannot be read any more by their name.
 func deletedLogs(held []heldFile) []fact.LogEvent {
 	var out []fact.LogEvent
 	for _, h := range held {
-		if h.deleted && strings.HasPrefix(string(h.target), "/var/log/") && len(out) < 100 {
+		if h.written && strings.HasPrefix(string(h.target), "/var/log/") && len(out) < 100 {
 			out = append(out, fact.LogEvent{Kind: "log-wiped", Method: "deleted", Clock: fact.ClockNone, PID: h.pid, Origin: fact.Origin{Path: h.target}})
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 func infected() *fact.Snapshot {
 	return &fact.Snapshot{
-		Process: []fact.Process{{PID: 812, Comm: "httpd", Ref: "process:x/812@1"}},
+		Process: []fact.Process{{PID: 812, Comm: "httpd", Ref: "process:x/812@1"}, {PID: 813, Comm: "app", Ref: "process:x/813@1", Container: "0123456789ab"}},
 		Account: []fact.Account{{Name: "www-data", UID: 33}},
 		Service: []fact.Service{{Name: "redis", Settings: []fact.Setting{{Name: "dir", Value: "/data/redis"}, {Name: "appendfilename", Value: "appendonly.aof"}}}},
 	}
