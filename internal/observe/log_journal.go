@@ -23,14 +23,15 @@ const (
 
 // journalFile is one file of the journal.
 type journalFile struct {
-	path fact.Path
+	path    fact.Path
+	machine string // the folder that it is in, called after its machine
 	journal.Header
 }
 
 // journals reads what text does not have already, and tells of entries that
 // are missing between files.
 func (r *logReader) journals(have []fact.LogEvent, all bool) []fact.LogEvent {
-	files := r.journalFiles()
+	files, lacking := r.journalFiles()
 	limit := littleJournal
 	values := slices.Clone(loginValues)
 	if all {
@@ -57,6 +58,7 @@ func (r *logReader) journals(have []fact.LogEvent, all bool) []fact.LogEvent {
 			break
 		}
 	}
+	files = slices.DeleteFunc(files, func(f journalFile) bool { return lacking[f.machine] })
 	return append(have, sequenceGaps(files)...)
 }
 
@@ -73,9 +75,10 @@ func keyOf(e fact.LogEvent) journalKey {
 	return journalKey{e.Kind, e.User, e.From, e.PID, e.Time.Unix()}
 }
 
-// journalFiles lists the files of this host's journal, the newest first.
-func (r *logReader) journalFiles() []journalFile {
-	var out []journalFile
+// journalFiles lists the files of this host's journal, the newest first, and
+// the machines of which it did not see all.
+func (r *logReader) journalFiles() (out []journalFile, lacking map[string]bool) {
+	lacking = map[string]bool{}
 	for _, dir := range []fact.Path{"/var/log/journal", "/run/log/journal"} {
 		machines, _ := r.v.Names(dir)
 		for _, m := range machines {
@@ -84,23 +87,31 @@ func (r *logReader) journalFiles() []journalFile {
 			}
 			names, err := r.v.Names(host.Join(dir, m))
 			if err != nil {
+				lacking[m] = lacking[m] || !errors.Is(err, host.ErrNotFolder)
 				continue
 			}
 			for _, n := range names {
-				if !strings.HasSuffix(n, ".journal") && !strings.HasSuffix(n, ".journal~") || len(out) >= maxJournalFiles {
+				if !strings.HasSuffix(n, ".journal") && !strings.HasSuffix(n, ".journal~") {
 					continue
 				}
 				p := host.Join(host.Join(dir, m), n)
-				if h, err := r.journalHead(p); err == nil {
-					out = append(out, journalFile{p, h})
-				} else {
-					r.p.gap(p, err)
+				if len(out) >= maxJournalFiles {
+					lacking[m] = true
+					r.leave(p)
+					break
 				}
+				h, err := r.journalHead(p)
+				if err != nil {
+					lacking[m] = true
+					r.p.gap(p, err)
+					continue
+				}
+				out = append(out, journalFile{p, m, h})
 			}
 		}
 	}
 	slices.SortStableFunc(out, func(a, b journalFile) int { return b.Tail.Compare(a.Tail) })
-	return out
+	return out, lacking
 }
 
 func (r *logReader) journalHead(p fact.Path) (journal.Header, error) {

@@ -161,7 +161,7 @@ func TestLogJournalDamaged(t *testing.T) {
 func TestSequenceGaps(t *testing.T) {
 	at := func(d int) time.Time { return time.Date(2026, 11, d, 0, 0, 0, 0, time.UTC) }
 	file := func(p string, head, tail uint64, from, to int) journalFile {
-		return journalFile{fact.Path(p), journal.Header{HeadSeq: head, TailSeq: tail, Head: at(from), Tail: at(to)}}
+		return journalFile{fact.Path(p), "m", journal.Header{HeadSeq: head, TailSeq: tail, Head: at(from), Tail: at(to)}}
 	}
 	got := sequenceGaps([]journalFile{
 		file("now", 900, 1000, 20, 22), file("user", 950, 960, 20, 21), file("first", 100, 300, 1, 9), file("empty", 0, 0, 1, 1), file("mid", 301, 500, 9, 12),
@@ -171,6 +171,42 @@ func TestSequenceGaps(t *testing.T) {
 	}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// A file that could not be read is not one that was taken away.
+func TestSequenceGapsUnread(t *testing.T) {
+	b, err := base64.StdEncoding.DecodeString(journalOf(t, "compact"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := slices.Clone(b)
+	for _, at := range []int{160, 168} { // numbers of the last and the first entry
+		binary.LittleEndian.PutUint64(later[at:], binary.LittleEndian.Uint64(b[at:])+1000)
+	}
+	file := func(name string, b []byte) string {
+		return "-- /var/log/journal/0123/" + name + " enc=base64 --\n" + base64.StdEncoding.EncodeToString(b) + "\n"
+	}
+	both := "-- kernel/now --\n2026-11-22T19:37:00Z\n" + file("system.journal", later) + file("system@1.journal", b)
+	for text, want := range map[string]int{
+		both:                                    1,
+		both + file("system@2.journal", b[:90]): 0,
+		both + strings.ReplaceAll(file("system@2.journal", b[:90]), "/0123/", "/4567/"): 1,
+	} {
+		h, err := fixture.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := lookAtHost(t, h, fact.Snapshot{}, log)
+		n := 0
+		for _, e := range s.Log {
+			if e.Kind == "log-gap" && e.Method == "sequence" {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%d gaps, want %d", n, want)
+		}
 	}
 }
 
