@@ -125,7 +125,7 @@ func (x *Index) peers(s *fact.Socket) int {
 
 func (x *Index) reachable(e *Exposure, n *Net, s *fact.Socket, proxies []*proxy) {
 	local := s.Local.Unmap()
-	if d := (Door{Proto: e.Proto, Addr: local, Port: s.Port, NetNS: s.NetNS}); local.IsLoopback() && n.ToLoopback(d) == nil {
+	if d := (Door{Proto: e.Proto, Addr: local, Port: s.Port, NetNS: s.NetNS}); local.IsLoopback() && n.toLoopback(d) == nil {
 		e.From, e.Why = "local", "loopback"
 		return
 	}

@@ -162,8 +162,8 @@ func TestReachLoopback(t *testing.T) {
 		s := redisHost()
 		s.Network, s.Firewall = dockerHost(), live(head+c.rules+"COMMIT\n", false)
 		r := NetOf(s).Reach(Door{Proto: "tcp", Addr: netip.MustParseAddr("127.0.0.1"), Port: c.port})
-		if got := said(r); got != c.want {
-			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		if got := said(r); got != c.want || (r.Chain == "") != (r.Because == nil) {
+			t.Errorf("%s: got %q, want %q (%+v)", name, got, c.want, r)
 		}
 		s.Socket = append(s.Socket, fact.Socket{Ref: "socket:77", Proto: "tcp", State: "LISTEN", Local: netip.MustParseAddr("127.0.0.1"), Port: c.port, Inode: 77, NetNS: 1})
 		want, _, _ := strings.Cut(c.want, " ")

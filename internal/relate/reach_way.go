@@ -43,8 +43,8 @@ const maxWays = 64
 func (n *Net) Reach(d Door) Reach {
 	d.Addr = d.Addr.Unmap()
 	if d.Addr.IsLoopback() {
-		if r := n.ToLoopback(d); r != nil { // it depends on route_localnet
-			return Reach{From: "cannot-tell", Why: "nat", Because: r}
+		if r := n.toLoopback(d); r != nil {
+			return *r
 		}
 		return Reach{From: "nobody", Why: "loopback"}
 	}
@@ -76,10 +76,10 @@ func (n *Net) Reach(d Door) Reach {
 	return best
 }
 
-// ToLoopback is a rule that may send packets of other hosts to a door on a
-// loopback address, which the kernel does where route_localnet is set
+// toLoopback is the answer where a rule may send packets of other hosts to a door
+// on a loopback address, which the kernel does where route_localnet is set
 // (ip-sysctl.txt); nil when there is none. There is no such thing for IPv6.
-func (n *Net) ToLoopback(d Door) *fact.Rule {
+func (n *Net) toLoopback(d Door) *Reach {
 	filter := n.Filter
 	if o := n.other(d.NetNS); o != nil {
 		filter = o.Firewall
@@ -93,7 +93,7 @@ func (n *Net) ToLoopback(d Door) *fact.Rule {
 			c := &rs.Chains[j]
 			for k := range c.Rules {
 				if r := &c.Rules[k]; sendsTo(r, d) && n.met(rs, c) {
-					return r
+					return &Reach{From: "cannot-tell", Why: "nat", Because: r, Chain: c.Name, Ruleset: rs.Ref}
 				}
 			}
 		}
