@@ -1,6 +1,7 @@
 package services
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -10,20 +11,21 @@ import (
 // Decide says what the settings mean for whoever connects, and how that is
 // known: "argv" (with the environment) or "config". Blind says that a file of
 // settings could not be read: then only what was given at the start counts.
-func (k *Service) Decide(settings []fact.Setting, version string, blind bool) (auth, by string) {
+// At is the setting that names the ports that this is true of, if there is one.
+func (k *Service) Decide(settings []fact.Setting, version string, blind bool) (auth, by, at string) {
 	for _, rule := range k.Auth {
 		holds, given := k.holds(rule, settings, version)
 		switch {
 		case !holds:
 			continue
 		case rule.Before != "" && version == "", blind && !given, rule.Auth == "unknown":
-			return "unknown", ""
+			return "unknown", "", ""
 		case given:
-			return rule.Auth, "argv"
+			return rule.Auth, "argv", cmp.Or(rule.At, k.At)
 		}
-		return rule.Auth, "config"
+		return rule.Auth, "config", cmp.Or(rule.At, k.At)
 	}
-	return "unknown", ""
+	return "unknown", "", ""
 }
 
 // holds reports whether the conditions of a rule hold, and whether all of it

@@ -39,7 +39,8 @@ type Service struct {
 	Title    string            `yaml:"title"`    // as its makers write it
 	Gives    string            `yaml:"gives"`    // what whoever gets in has: commands, data, files
 	Is       []Identity        `yaml:"is"`       // any of them
-	Ports    []int             `yaml:"ports"`    // where it is asked first; nothing is recognised by them
+	Ports    []int             `yaml:"ports"`    // where it serves those that Auth is about, as it comes; nothing is recognised by them
+	At       string            `yaml:"at"`       // the one of Settings that names other ports
 	Config   []File            `yaml:"config"`   // later ones lose against those before
 	Settings map[string]Source `yaml:"settings"` // that decide, or that say where it listens
 	Auth     []Rule            `yaml:"auth"`     // the first that holds
@@ -111,6 +112,7 @@ type Rule struct {
 	When   map[string]Pattern `yaml:"when"`   // setting → Pattern; one that is not set is empty
 	Before string             `yaml:"before"` // versions; where the version is not Service, the answer is unknown
 	Auth   string             `yaml:"auth"`
+	At     string             `yaml:"at"` // the setting that names the ports that this is true of, if not that of the service
 }
 
 // Question is what a server is asked, once, by whoever is on its host: it reads
@@ -216,6 +218,12 @@ func (k *Service) check() error {
 				return fmt.Errorf("auth: no setting %q", name)
 			}
 		}
+		if _, ok := k.Settings[a.At]; a.At != "" && !ok {
+			return fmt.Errorf("auth: at: no setting %q", a.At)
+		}
+	}
+	if _, ok := k.Settings[k.At]; k.At != "" && !ok {
+		return fmt.Errorf("at: no setting %q", k.At)
 	}
 	return k.Ask.check()
 }

@@ -17,6 +17,8 @@ func TestWrongContent(t *testing.T) {
 		head + "config: [{format: toml}]\n":                            "toml",
 		head + "auth: [{auth: open}]\n":                                "open",
 		head + "auth: [{auth: none, when: {x: y}}]\n":                  `"x"`,
+		head + "at: y\n":                                               `"y"`,
+		head + "auth: [{auth: none, at: y}]\n":                         `"y"`,
 		head + "ask: {get: /a}\n":                                      "ask",
 		head + "ask: {get: a, means: [{status: 1}]}\n":                 "ask",
 		head + "ask: {get: \"/a\\r\\nX: y\", means: [{status: 1}]}\n":  "ask",
@@ -80,6 +82,17 @@ func TestOption(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%q: %q, want %q", argv, got, want)
+		}
+	}
+}
+
+func TestPortsIn(t *testing.T) {
+	for value, want := range map[string][]int{
+		"9000": {9000}, "fd:// tcp://0.0.0.0:2375 tcp://[::]:2376/": {2375, 2376}, "*:9001": {9001}, "http://a:2379,http://b:2380": {2379, 2380},
+		"/run/php.sock": nil, "[::1]": nil, "unix:///run/2375": nil, "a:99999": nil, "10.0.0.1": nil, "": nil,
+	} {
+		if got := PortsIn(value); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", value, got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package services
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"demine/internal/fact"
@@ -72,6 +73,19 @@ func (src Source) Option(argv []string) (string, bool) {
 		}
 	}
 	return strings.Join(values, " "), found
+}
+
+// PortsIn gives the ports that a value names: what stands alone, or behind the
+// colon of an address or URL. It can be a list.
+func PortsIn(value string) []int {
+	var out []int
+	for _, word := range strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
+		word = strings.TrimSuffix(word, "/")
+		if n, err := strconv.ParseUint(word[strings.LastIndexByte(word, ':')+1:], 10, 16); err == nil && n > 0 {
+			out = append(out, int(n))
+		}
+	}
+	return out
 }
 
 // sameKey compares names as their programs do at their most tolerant: no

@@ -154,6 +154,7 @@ type Service struct {
 	Ports    []int     `json:"ports,omitempty"`
 	Auth     string    `json:"auth"`              // none, password, acl, key, unknown
 	AuthBy   string    `json:"auth_by,omitempty"` // how that is known: asked, config, argv
+	AuthAt   []int     `json:"auth_at,omitempty"` // the Ports that Auth is true of: a server can have others, for its own kind
 	Gives    string    `json:"gives,omitempty"`   // what whoever gets in has: commands (runs programs of their own here), data, files
 	Version  string    `json:"version,omitempty"`
 	Settings []Setting `json:"settings,omitempty"`

@@ -364,7 +364,14 @@ func (s *redisServer) service(r *redisLook) fact.Service {
 		out.Settings = append(out.Settings, xs...)
 	}
 	out.Auth, out.AuthBy = s.auth()
+	out.AuthAt = withoutBus(out.Ports)
 	return out
+}
+
+// withoutBus leaves out the port at which the members of a cluster talk to each
+// other: it is 10000 higher and knows no commands (redis.conf, cluster-port).
+func withoutBus(ports []int) []int {
+	return slices.DeleteFunc(slices.Clone(ports), func(n int) bool { return slices.Contains(ports, n-10000) })
 }
 
 // starred keeps of a secret where it is set, and whether.

@@ -115,6 +115,13 @@ func TestRedisThatDoesNotTell(t *testing.T) {
 	}
 }
 
+// Members of a cluster talk to each other 10000 higher, and not of commands.
+func TestWithoutBus(t *testing.T) {
+	if got := withoutBus([]int{6379, 7000, 16379, 20000}); !cmp.Equal(got, []int{6379, 7000, 20000}) {
+		t.Error(got)
+	}
+}
+
 // Without root the descriptors of a server cannot be seen: its title names the
 // port.
 func TestRedisByItsTitle(t *testing.T) {

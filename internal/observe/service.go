@@ -78,6 +78,7 @@ type server struct {
 	settings []fact.Setting
 	secret   fact.Secret
 	auth, by string
+	askedAt  int // the port that answered
 	version  string
 	gaps     []string
 }
@@ -141,10 +142,31 @@ func (s *server) fact() fact.Service {
 		Auth: s.auth, AuthBy: s.by, Version: s.version, Settings: s.settings, Secret: s.secret, Gaps: s.gaps,
 	}
 	out.Ref = fact.ServiceRef(out.Name, s.key())
+	auth, by, at := s.known.Decide(s.settings, s.version, s.blind)
 	if out.Auth == "" {
-		out.Auth, out.AuthBy = s.known.Decide(s.settings, s.version, s.blind)
+		out.Auth, out.AuthBy = auth, by
+	} else {
+		at = s.known.At
 	}
+	out.AuthAt = slices.DeleteFunc(ports(s.sockets), func(n int) bool { return n != s.askedAt && !slices.Contains(s.usualPorts(at), n) })
 	return out
+}
+
+// usualPorts are those of its ports that what is known of it is about: those that
+// a setting names; else those that it usually has; else the only one.
+func (s *server) usualPorts(at string) []int {
+	has := ports(s.sockets)
+	named := services.PortsIn(fact.Service{Settings: s.settings}.Setting(at).Value)
+	for _, wanted := range [][]int{named, s.known.Ports} {
+		out := slices.DeleteFunc(slices.Clone(has), func(n int) bool { return !slices.Contains(wanted, n) })
+		if len(out) > 0 {
+			return out
+		}
+	}
+	if len(has) == 1 {
+		return has
+	}
+	return nil
 }
 
 // key tells two servers apart in the same way at every look.

@@ -143,6 +143,35 @@ func TestServiceIsNotAsked(t *testing.T) {
 	}
 }
 
+// What a server answers, or is set to, is true of the ports that it is about.
+func TestAuthAt(t *testing.T) {
+	answer := "HTTP/1.1 200 OK\r\n\r\n{\"Version\":\"1.8.7\"}"
+	for name, c := range map[string]struct {
+		sample services.Sample
+		ports  []int
+		want   []int
+	}{
+		"asked at one":      {services.Sample{Exe: "consul", Argv: []string{"consul", "agent"}, Answer: &answer}, []int{8500, 8301, 8300}, []int{8500}},
+		"a swarm":           {services.Sample{Exe: "dockerd", Argv: []string{"dockerd", "-H", "tcp://127.0.0.1:2375"}}, []int{2375, 2377, 7946}, []int{2375}},
+		"set to a port":     {services.Sample{Exe: "dockerd", Argv: []string{"dockerd", "-H", "tcp://0.0.0.0:4000"}}, []int{4000, 2377}, []int{4000}},
+		"the only one":      {services.Sample{Exe: "mongod", Argv: []string{"mongod"}}, []int{4711}, []int{4711}},
+		"one insecure port": {services.Sample{Exe: "kube-apiserver", Argv: []string{"kube-apiserver", "--address=0.0.0.0", "--port=8080"}}, []int{6443, 8080}, []int{8080}},
+		"nobody knows":      {services.Sample{Exe: "memcached", Argv: []string{"memcached"}}, []int{1, 2}, nil},
+	} {
+		h, base, _ := serviceHost(t, services.Of(c.sample.Exe, c.sample.Argv), c.sample)
+		base.Socket = base.Socket[:0]
+		base.Process[1].Sockets = nil
+		for _, port := range c.ports {
+			base.Process[1].Sockets = append(base.Process[1].Sockets, uint64(port))
+			base.Socket = append(base.Socket, fact.Socket{Inode: uint64(port), Port: port, Local: netip.MustParseAddr("0.0.0.0"), State: "LISTEN", NetNS: 1})
+		}
+		s, _ := lookAtHost(t, h, base, service)
+		if got := s.Service[0]; !slices.Equal(got.AuthAt, c.want) {
+			t.Errorf("%s: %s at %v, want %v", name, got.Auth, got.AuthAt, c.want)
+		}
+	}
+}
+
 // A worker is not a server of its own, nor is one that listens nowhere.
 func TestServersAreTold(t *testing.T) {
 	h, base, _ := serviceHost(t, services.Of("memcached", nil), services.Sample{Exe: "memcached", Argv: []string{"memcached"}})

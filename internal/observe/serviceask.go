@@ -54,7 +54,7 @@ func (l *serviceLook) askAll(ctx context.Context, servers []*server, quiet bool)
 			continue
 		}
 		s.gaps = append(s.gaps, "not-asked")
-		if auth, _ := s.known.Decide(s.settings, s.version, s.blind); auth == "unknown" {
+		if auth, _, _ := s.known.Decide(s.settings, s.version, s.blind); auth == "unknown" {
 			l.p.Gaps = append(l.p.Gaps, fact.Gap{Code: askedCode(failed[i]), What: s.what(), Detail: clip(failed[i].Error(), 200)})
 		}
 	}
@@ -108,22 +108,25 @@ func addressOf(x fact.Socket, own map[netip.Addr]bool) (string, bool) {
 	return netip.AddrPortFrom(addr, uint16(x.Port)).String(), true
 }
 
-// ask goes through the addresses until one answers as the service does. Those
-// on the ports that it usually has come first.
+// ask goes through the addresses until one answers as the service does. Only
+// the ports that the question is meant for are asked, those that it usually has first.
 func (s *server) ask(ctx context.Context, v *View, own map[netip.Addr]bool) error {
 	ctx, cancel := context.WithTimeout(ctx, redisPatience)
 	defer cancel()
 	ss := slices.Clone(s.sockets)
 	slices.SortStableFunc(ss, func(a, b fact.Socket) int { return s.usual(a.Port) - s.usual(b.Port) })
+	meant := s.usualPorts(s.known.At)
+	ss = slices.DeleteFunc(ss, func(x fact.Socket) bool { return !slices.Contains(meant, x.Port) })
 	var addrs []string
-	for _, x := range ss {
-		if a, ok := addressOf(x, own); ok && !slices.Contains(addrs, a) && len(addrs) < maxAskedPorts {
-			addrs = append(addrs, a)
-		}
-	}
 	err := errNowhere
-	for _, a := range addrs {
+	for _, x := range ss {
+		a, ok := addressOf(x, own)
+		if !ok || slices.Contains(addrs, a) || len(addrs) == maxAskedPorts {
+			continue
+		}
+		addrs = append(addrs, a)
 		if err = s.talk(ctx, v, a); err == nil {
+			s.askedAt = x.Port
 			return nil
 		}
 	}

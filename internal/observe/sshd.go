@@ -179,6 +179,7 @@ func (p *Part) sshd(v *View, in *fact.Snapshot, d sshDaemon, shipped map[string]
 	if s.Ports == nil {
 		s.Ports = sshPorts(s)
 	}
+	s.AuthAt = s.Ports
 	p.Service = append(p.Service, s)
 }
 

@@ -103,7 +103,10 @@ func (x *Index) describeOwner(e *Exposure, s *fact.Socket) {
 	}
 	e.Process, e.PID, e.Exe, e.User, e.Service = p.Ref, p.PID, p.Exe, p.User, p.Comm
 	if sv := x.ServiceOf(p); sv != nil {
-		e.Service, e.Auth = sv.Name, sv.Auth
+		e.Service = sv.Name
+		if slices.Contains(sv.AuthAt, e.Port) {
+			e.Auth = sv.Auth
+		}
 	}
 	if c := x.ContainerOf(p); c != nil {
 		e.Container, e.Image = c.Name, c.Image

@@ -40,7 +40,7 @@ func redisHost() *fact.Snapshot {
 			{Ref: "socket:12", Proto: "tcp", State: "ESTABLISHED", Local: in4, Port: 6380, Peer: out4, PeerPort: 5, Inode: 12, NetNS: 1},
 			{Ref: "socket:13", Proto: "tcp", State: "LISTEN", Local: any4, Port: 80, Inode: 13, NetNS: 2},
 		},
-		Service: []fact.Service{{Ref: "service:redis", Name: "redis", Process: "process:46", Auth: "none"}},
+		Service: []fact.Service{{Ref: "service:redis", Name: "redis", Process: "process:46", Auth: "none", AuthAt: []int{6380}}},
 		Firewall: []fact.Ruleset{
 			{Ref: "firewall:live", Backend: "iptables-legacy", Family: "ip", Table: "filter", Chains: []fact.Chain{chain}},
 			{Ref: "firewall:saved", Backend: "iptables-legacy", Family: "ip", Table: "filter", Persisted: "/etc/iptables/rules.v4",
@@ -70,6 +70,16 @@ func TestExposureOfTheIncident(t *testing.T) {
 	}
 	if len(e.Saved) != 1 || e.Saved[0].Line != 9 {
 		t.Errorf("saved: %+v", e.Saved)
+	}
+}
+
+// What a server asks for at one port says nothing of its others.
+func TestExposureOfAnotherPort(t *testing.T) {
+	s := redisHost()
+	s.Socket = append(s.Socket, fact.Socket{Ref: "socket:14", Proto: "tcp", State: "LISTEN", Local: any4, Port: 16380, Inode: 14, NetNS: 1})
+	s.Process[1].Sockets = append(s.Process[1].Sockets, 14)
+	if e := exposureOf(t, s, 16380); e.Service != "redis" || e.Auth != "unknown" {
+		t.Errorf("%+v", e)
 	}
 }
 

@@ -53,7 +53,7 @@ func shopHost(sets []fact.Ruleset, peers ...string) *explain.Scan {
 			{Ref: "process:70", PID: 70, Comm: "minerd", NetNS: 1, Sockets: []uint64{40}},
 			{Ref: "process:900", PID: 900, PPID: 50, NetNS: 1},
 		},
-		Service:   []fact.Service{{Ref: "service:redis", Name: "redis", Process: "process:46", Auth: "none"}},
+		Service:   []fact.Service{{Ref: "service:redis", Name: "redis", Process: "process:46", Auth: "none", AuthAt: []int{6380}}},
 		Autostart: []fact.Autostart{{Ref: "autostart:1", Shell: fact.Shell{URLs: []string{"http://198.51.100.66:8000/a?b", "http://pool.example/x"}}}},
 		Key:       []fact.Key{{Ref: "key:1", Fingerprint: "SHA256:x", Used: []fact.KeyUse{{From: "192.168.7.7"}}}},
 		Log:       []fact.LogEvent{{Kind: "ssh-accepted", Key: "SHA256:x", From: "100.64.3.3"}},
