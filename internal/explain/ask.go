@@ -88,21 +88,42 @@ var starters = []string{
 
 // inside: its cgroup is that of the service, which it can only have come to
 // by being started by what runs there; it stays in it when its parents are gone.
+// Anybody can name a unit or an image like one of a service: the service itself
+// must run there, or the name be one of the distribution's own.
 func (sc *scene) inside(p *fact.Process, with map[string][]string) bool {
-	if c := sc.x.ContainerOf(p); c != nil && like(c.Image, with["images"]) {
-		return true
-	}
-	if p.Container == "" && like(p.Unit, with["units"]) {
-		return true
-	}
-	if p.Container == "" && (p.Unit == "" || like(p.Unit, starters)) {
+	if sc.theirs(p) || p.Container == "" && (p.Unit == "" || like(p.Unit, starters)) {
 		return false
 	}
 	if me := sc.x.PID(sc.x.S.Host.Self); p.Container != "" && me != nil && me.Container == p.Container {
 		return false // demine's own container is the whole host to it
 	}
+	if p.Container == "" && slices.Contains(with["units"], p.Unit) && !sc.ownUnit(p.Unit) {
+		return true
+	}
+	named := p.Container == "" && like(p.Unit, with["units"])
+	if c := sc.x.ContainerOf(p); c != nil && like(c.Image, with["images"]) {
+		named = true
+	}
 	return slices.ContainsFunc(pointers(sc.x.S.Process), func(q *fact.Process) bool {
-		return q != p && together(p, q) && sc.is(q, with) && sc.heads(q)
+		return q != p && together(p, q) && sc.is(q, with) && (named || sc.heads(q))
+	})
+}
+
+// theirs: the unit or the container that it runs in is there for an implant.
+func (sc *scene) theirs(p *fact.Process) bool {
+	if p.Container != "" {
+		c := sc.x.ContainerOf(p)
+		return c != nil && (c.PID == p.PID || len(c.Argv) > 0 && path.Base(string(p.Exe)) == path.Base(c.Argv[0]))
+	}
+	return slices.ContainsFunc(sc.autostarts, func(a *fact.Autostart) bool {
+		return slices.Contains([]string{"unit", "timer"}, a.Kind) && strings.TrimSuffix(a.Name, path.Ext(a.Name)) == strings.TrimSuffix(p.Unit, path.Ext(p.Unit))
+	})
+}
+
+// ownUnit: somebody on this host wrote the unit, no package did.
+func (sc *scene) ownUnit(name string) bool {
+	return slices.ContainsFunc(sc.x.S.Autostart, func(a fact.Autostart) bool {
+		return a.Kind == "unit" && a.Name == name && a.Package == ""
 	})
 }
 

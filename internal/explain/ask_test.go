@@ -86,7 +86,7 @@ func TestBeganIn(t *testing.T) {
 }
 
 func TestInside(t *testing.T) {
-	with := map[string][]string{"programs": {"java"}, "images": {"*postgres*"}, "units": {"shop@*.service"}, "not_argv": {"*other*"}}
+	with := map[string][]string{"programs": {"java"}, "images": {"*postgres*"}, "units": {"shop@*.service", "shop.service", "own.service"}, "not_argv": {"*other*"}}
 	java := fact.Process{PID: 5, Ref: "p:5", Exe: "/opt/jdk/bin/java", Argv: []string{"java"}, Unit: "app.service"}
 	for name, c := range map[string]struct {
 		server, p fact.Process
@@ -94,20 +94,29 @@ func TestInside(t *testing.T) {
 	}{
 		"same unit":        {java, fact.Process{Unit: "app.service"}, true},
 		"other unit":       {java, fact.Process{Unit: "db.service"}, false},
-		"by name":          {fact.Process{PID: 5}, fact.Process{Unit: "shop@1.service"}, true},
+		"by name alone":    {fact.Process{PID: 5}, fact.Process{Unit: "shop@1.service"}, false},
+		"by exact name":    {fact.Process{PID: 5}, fact.Process{Unit: "shop.service"}, true},
+		"a unit of ours":   {fact.Process{PID: 5}, fact.Process{Unit: "own.service"}, false},
+		"name and server":  {below(inUnit(java, "shop@1.service"), 4), fact.Process{Unit: "shop@1.service"}, true},
+		"accused unit":     {inUnit(java, "bad.service"), fact.Process{Unit: "bad.service"}, false},
+		"accused timer":    {inUnit(java, "tick.service"), fact.Process{Unit: "tick.service"}, false},
 		"both of cron":     {inUnit(java, "cron.service"), fact.Process{Unit: "cron.service"}, false},
 		"both of a login":  {inUnit(java, "session-3.scope"), fact.Process{Unit: "session-3.scope"}, false},
 		"not that program": {fact.Process{PID: 5, Exe: "/bin/java", Argv: []string{"java", "x-other"}, Unit: "app.service"}, fact.Process{Unit: "app.service"}, false},
 		"one of several":   {below(java, 4), fact.Process{Unit: "app.service"}, false},
 		"by a script":      {below(java, 3), fact.Process{Unit: "app.service"}, true},
 		"own container":    {fact.Process{PID: 5, Exe: "/bin/java", Container: "cdcdcdcdcdcd"}, fact.Process{Container: "cdcdcdcdcdcd"}, false},
-		"image":            {fact.Process{PID: 5}, fact.Process{Container: "abababababab"}, true},
+		"image alone":      {fact.Process{PID: 5}, fact.Process{Container: "abababababab"}, false},
+		"image and server": {fact.Process{PID: 5, Exe: "/bin/java", Container: "abababababab"}, fact.Process{Container: "abababababab"}, true},
+		"made for it":      {fact.Process{PID: 5, Exe: "/bin/java", Container: "abababababab"}, fact.Process{Exe: "/x/main", Container: "abababababab"}, false},
 	} {
 		c.p.PID, c.p.Ref = 6, "p:6"
 		s := &fact.Snapshot{Process: []fact.Process{c.server, c.p, {PID: 4, PPID: 1, Exe: "/usr/bin/supervisord", Unit: "app.service"},
 			{PID: 3, PPID: 1, Exe: "/usr/bin/bash", Unit: "app.service"}, {PID: 900, Container: "cdcdcdcdcdcd"}},
-			Host: fact.HostInfo{Self: 900}, Container: []fact.Container{{ID: "abababababab", Image: "docker.io/library/postgres:15"}}}
-		sc := newScene(relate.New(s), nil)
+			Host: fact.HostInfo{Self: 900}, Container: []fact.Container{{ID: "abababababab", Image: "docker.io/library/postgres:15", Argv: []string{"/bin/main"}}},
+			Autostart: []fact.Autostart{{Ref: "a:1", Kind: "unit", Name: "bad.service"}, {Ref: "a:2", Kind: "timer", Name: "tick.timer"},
+				{Ref: "a:3", Kind: "unit", Name: "own.service"}, {Ref: "a:4", Kind: "unit", Name: "shop.service", Package: "shop"}}}
+		sc := newScene(relate.New(s), []judge.Finding{{ID: "F-1", Subject: "a:1"}, {ID: "F-2", Subject: "a:2"}})
 		if got := sc.inside(&s.Process[1], with); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}

@@ -46,7 +46,10 @@ func TestInsideInGraph(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &fact.Snapshot{Taken: minute(59), Process: []fact.Process{{PID: 500, PPID: 1, Ref: "p:500", Exe: "/tmp/x", Started: minute(31), Unit: "tomcat9.service"}}}
+	s := &fact.Snapshot{Taken: minute(59), Process: []fact.Process{
+		{PID: 500, PPID: 1, Ref: "p:500", Exe: "/tmp/x", Started: minute(31), Unit: "tomcat9.service"},
+		{PID: 400, PPID: 1, Ref: "p:400", Exe: "/usr/lib/jvm/bin/java", Argv: []string{"java", "org.apache.catalina.startup.Bootstrap"}, Unit: "tomcat9.service"},
+	}}
 	got := incident(relate.New(s), []judge.Finding{{ID: "F-1", Subject: "p:500"}}, hs)
 	if want := (Edge{From: "home:tomcat9.service", To: "p:500", Kind: "inside", Why: "cgroup"}); !hasEdge(got.Graph, want) {
 		t.Errorf("edges %+v", got.Graph.Edges)
