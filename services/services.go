@@ -119,7 +119,6 @@ type Rule struct {
 // and gives no credentials.
 type Question struct {
 	Get   string    `yaml:"get"`  // path of an HTTP request
-	Wait  Pattern   `yaml:"wait"` // what it says first
 	Says  string    `yaml:"says"` // what the bytes say, where people cannot read them
 	Send  string    `yaml:"send"` // bytes, as letters up to U+00FF
 	Means []Meaning `yaml:"means"`
@@ -140,7 +139,6 @@ type Sample struct {
 	Argv    []string          `yaml:"argv"`
 	Env     map[string]string `yaml:"env"`
 	Files   map[string]string `yaml:"files"`
-	Banner  string            `yaml:"banner"` // what it says first
 	Answer  *string           `yaml:"answer"` // nil: nothing answers
 	Auth    string            `yaml:"auth"`
 	By      string            `yaml:"by"`

@@ -22,7 +22,6 @@ import (
 // answering is a kernel on which a server says the same to everyone.
 type answering struct {
 	host.Kernel
-	banner string
 	answer *string
 	asked  atomic.Int32
 	said   chan string // the requests
@@ -36,13 +35,10 @@ func (a *answering) Dial(context.Context, string, string) (net.Conn, error) {
 	here, there := net.Pipe()
 	go func() {
 		defer there.Close()
-		if a.banner != "" { // an empty write to a pipe waits for a reader
-			_, _ = io.WriteString(there, a.banner)
-		}
 		buf := make([]byte, 4096)
 		n, _ := there.Read(buf)
 		a.said <- string(buf[:n])
-		if *a.answer != "" {
+		if *a.answer != "" { // an empty write to a pipe waits for a reader
 			_, _ = io.WriteString(there, *a.answer)
 		}
 	}()
@@ -65,7 +61,7 @@ func serviceHost(t *testing.T, k *services.Service, s services.Sample) (*host.Ho
 	if err != nil {
 		t.Fatal(err)
 	}
-	kernel := &answering{Kernel: h.Kernel, banner: s.Banner, answer: s.Answer, said: make(chan string, 8)}
+	kernel := &answering{Kernel: h.Kernel, answer: s.Answer, said: make(chan string, 8)}
 	h.Kernel = kernel
 	base := initAnd(
 		fact.Process{Ref: "process:10", PID: 10, PPID: 1, Comm: clip(s.Exe, 15), Exe: "/usr/bin/" + fact.Path(s.Exe), Cwd: "/srv/app",

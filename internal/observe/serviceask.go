@@ -141,7 +141,7 @@ func (s *server) usual(port int) int {
 	return len(s.known.Ports)
 }
 
-// talk is the whole conversation: what it says first, one request, its answer.
+// talk is the whole conversation: one request, its answer.
 func (s *server) talk(ctx context.Context, v *View, addr string) error {
 	conn, err := v.Host().Kernel.Dial(ctx, "tcp", addr)
 	if err != nil {
@@ -155,12 +155,6 @@ func (s *server) talk(ctx context.Context, v *View, addr string) error {
 	}
 	q := s.known.Ask
 	in := &listener{from: conn}
-	if q.Wait.Regexp != nil {
-		if err := in.until(func(said []byte) bool { return q.Wait.Match(said) }); err != nil {
-			return err
-		}
-		in.said = nil
-	}
 	if _, err := conn.Write(q.Request(addr)); err != nil {
 		return err
 	}
