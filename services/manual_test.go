@@ -63,7 +63,7 @@ func (k *Service) decides() []string {
 	for _, r := range k.Auth {
 		for name := range r.When {
 			src := k.Settings[name]
-			out["`"+strings.TrimSuffix(slices.Concat(src.Key, src.Flag, src.Switch, src.Env)[0], ".*")+"`"] = true
+			out["`"+strings.TrimRight(slices.Concat(src.Key, src.Flag, src.Switch, src.Env)[0], ".*")+"`"] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(out))

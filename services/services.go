@@ -98,7 +98,7 @@ type File struct {
 // Source says by which names a setting goes. The command line is before
 // the environment, and that before files.
 type Source struct {
-	Flag    []string `yaml:"flag"`
+	Flag    []string `yaml:"flag"`   // -n; -n* where the value may follow at once: many programs have -cp beside -c
 	Switch  []string `yaml:"switch"` // options without a value: yes where given
 	Env     []string `yaml:"env"`
 	Key     []string `yaml:"key"` // names in files; * is one part of a dotted name; of several, their values are joined

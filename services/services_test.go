@@ -72,9 +72,9 @@ func TestMongoMessage(t *testing.T) {
 }
 
 func TestOption(t *testing.T) {
-	src := Source{Flag: []string{"-H", "--host", "-c listen"}, Switch: []string{"-S"}}
+	src := Source{Flag: []string{"-H*", "-x", "--host", "-c listen"}, Switch: []string{"-S"}}
 	for argv, want := range map[string]string{
-		"d -H a --host=b -Hc": "a b c", "d --hostname x": "-", "d -S": "yes", "d -c listen=e -c other=f": "e", "d -H": "", "d": "-", "d --host": "",
+		"d -H a --host=b -Hc": "a b c", "d --hostname x": "-", "d -S": "yes", "d -c listen=e -c other=f": "e", "d -H": "", "d -xy z": "-", "d -x y": "y", "d": "-", "d --host": "",
 	} {
 		got, ok := src.Option(strings.Fields(argv))
 		if !ok {

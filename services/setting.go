@@ -42,7 +42,7 @@ func (src Source) Find(argv []string, env map[string]string, files []fact.Settin
 }
 
 // Option looks for an option in its usual forms: --name=value, --name value,
-// -n value, -nvalue, -c name=value. One that is given several times has all of its values.
+// -n value, -c name=value; where the flag is written -n*, also -nvalue. One that is given several times has all of its values.
 func (src Source) Option(argv []string) (string, bool) {
 	var values []string
 	found := false
@@ -57,10 +57,10 @@ func (src Source) Option(argv []string) (string, bool) {
 				}
 				continue
 			}
+			flag, glued := strings.CutSuffix(flag, "*")
 			rest, ok := strings.CutPrefix(argv[i], flag)
-			short := len(flag) == 2 && flag[0] == '-' && flag[1] != '-'
 			switch {
-			case !ok || rest != "" && rest[0] != '=' && !short:
+			case !ok || rest != "" && rest[0] != '=' && !glued:
 				continue
 			case rest != "":
 				values = append(values, strings.TrimPrefix(rest, "="))
