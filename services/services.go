@@ -86,6 +86,7 @@ func (i Identity) match(exe string, argv []string) bool {
 type File struct {
 	Format  string   `yaml:"format"`  // one of Formats
 	Flag    []string `yaml:"flag"`    // options of the command line that name the file
+	Arg     Pattern  `yaml:"arg"`     // argument that is the name itself, where no option says so
 	Env     []string `yaml:"env"`     // variables that do
 	Title   Pattern  `yaml:"title"`   // the name that it gives itself, where that tells the file: the first group
 	Setting string   `yaml:"setting"` // the one of Settings that does, in files before this
@@ -94,6 +95,9 @@ type File struct {
 	All     bool     `yaml:"all"`     // every file of Paths is read, not the first that there is
 	Needed  bool     `yaml:"needed"`  // it does not start without one: where none is found, its settings are not Service
 }
+
+// Named reports whether an argument is the name of the file.
+func (f File) Named(arg string) bool { return f.Arg.Regexp != nil && f.Arg.MatchString(arg) }
 
 // Source says by which names a setting goes. The command line is before
 // the environment, and that before files.

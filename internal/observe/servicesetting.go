@@ -128,6 +128,9 @@ func (l *serviceLook) paths(s *server, c services.File, env map[string]string, b
 			name, ok = services.Source{Flag: []string{f}}.Option(s.process.Argv)
 		}
 	}
+	if i := slices.IndexFunc(s.process.Argv, c.Named); !ok && i > 0 {
+		name, ok = s.process.Argv[i], true
+	}
 	if title := strings.Join(s.process.Argv, " "); !ok && c.Title.Regexp != nil {
 		if m := c.Title.FindStringSubmatch(strings.TrimRight(title, " ")); m != nil {
 			name, ok = m[1], true
