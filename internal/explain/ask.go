@@ -14,7 +14,7 @@ import (
 // asks are the functions that hypotheses have beside those of rules.
 func (sc *scene) asks() map[string]any {
 	return map[string]any{
-		"like": likeOne, "is": sc.is, "inside": sc.inside, "home": sc.home, "tells": tells,
+		"like": likeOne, "is": sc.is, "inside": sc.inside, "home": sc.home, "tells": tells, "refused": refused,
 		"failures": sc.failures, "login": sc.login, "began_in": sc.beganIn, "new_key": sc.newKey,
 	}
 }
@@ -166,6 +166,19 @@ func (sc *scene) home(p *fact.Process) string {
 func tells(e *fact.LogEvent, with map[string][]string) bool {
 	in := func(kinds []string) bool { return slices.Contains(kinds, e.Kind) || like(e.Kind+"/"+e.Service, kinds) }
 	return in(with["events"]) && !in(with["not_events"])
+}
+
+// redirects are the attacks that are answered with a redirect when they work.
+var redirects = []string{"ognl", "react-flight", "weblogic-console"}
+
+// refused: the server turned the request of an attack away, or elsewhere. Those
+// that work while the request is read or logged are of other kinds.
+func refused(e *fact.LogEvent) bool {
+	from := 300
+	if slices.Contains(redirects, e.Marker) {
+		from = 400
+	}
+	return e.Kind == "web-exploit" && e.Status >= from && e.Status < 500
 }
 
 // failures is how many passwords of the same address were refused in the week

@@ -133,6 +133,24 @@ func inUnit(p fact.Process, unit string) fact.Process {
 	return p
 }
 
+// What is answered with a redirect or an error was not let in, but where that
+// is what the attack itself brings.
+func TestRefused(t *testing.T) {
+	for _, c := range []struct {
+		kind, marker string
+		status       int
+		want         bool
+	}{
+		{"web-exploit", "phpunit", 200, false}, {"web-exploit", "phpunit", 301, true}, {"web-exploit", "phpunit", 404, true},
+		{"web-exploit", "phpunit", 444, true}, {"web-exploit", "phpunit", 500, false}, {"web-exploit", "phpunit", 0, false},
+		{"web-exploit", "ognl", 302, false}, {"web-exploit", "ognl", 403, true}, {"java-lookup", "log4shell", 404, false},
+	} {
+		if got := refused(&fact.LogEvent{Kind: c.kind, Marker: c.marker, Status: c.status}); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
 // No expression of a cause fails, whether there is nothing to speak of or a
 // little of everything, with empty fields.
 func TestExpressions(t *testing.T) {
