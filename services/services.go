@@ -108,6 +108,7 @@ type Source struct {
 	Key     []string `yaml:"key"` // names in files; * is one part of a dotted name; of several, their values are joined
 	Default string   `yaml:"default"`
 	Stock   []string `yaml:"stock"`  // of a secret, what is shipped: everybody knows it
+	First   bool     `yaml:"first"`  // it counts at the first start only, as the variables of images do that make an account
 	Secret  bool     `yaml:"secret"` // only whether it is set, and whether it can be guessed, is kept
 }
 

@@ -122,6 +122,7 @@ type Origin struct {
 
 // Secret says what is known of a secret without ever holding it.
 type Secret struct {
-	Set  bool `json:"set"`
-	Weak bool `json:"weak,omitempty"`
+	Set   bool `json:"set"`
+	Weak  bool `json:"weak,omitempty"`
+	First bool `json:"first,omitempty"` // the weak one is that of the first start: it may have been changed since
 }

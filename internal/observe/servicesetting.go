@@ -31,7 +31,7 @@ func (l *serviceLook) read(s *server) {
 		}
 		x.Name, x.Default = name, src.Default
 		if src.Secret {
-			s.keepSecret(&x, src.Stock)
+			s.keepSecret(&x, src)
 		}
 		x.Value = shown(x.Value)
 		s.settings = append(s.settings, x)
@@ -40,12 +40,13 @@ func (l *serviceLook) read(s *server) {
 
 // keepSecret takes the secret out of a setting. One that was masked already,
 // on a command line, is set, and nobody knows how weak.
-func (s *server) keepSecret(x *fact.Setting, stock []string) {
+func (s *server) keepSecret(x *fact.Setting, src services.Source) {
 	if x.Value == "" {
 		return
 	}
 	s.secret.Set = true
-	if x.Value != mask.Hidden && (slices.Contains(stock, x.Value) || guessable(x.Value, s.known.Name)) {
+	if x.Value != mask.Hidden && (slices.Contains(src.Stock, x.Value) || guessable(x.Value, s.known.Name)) {
+		s.secret.First = src.First && (s.secret.First || !s.secret.Weak)
 		s.secret.Weak = true
 	}
 	x.Value = mask.Hidden
