@@ -32,13 +32,14 @@ var Formats = map[string]func([]byte) ([]fact.Setting, error){
 	},
 	"pghba":   hbaSettings,
 	"rsyncd":  rsyncSettings,
+	"fpm":     fpmSettings,
 	"exports": func(b []byte) ([]fact.Setting, error) { return exportsSettings(b), nil },
 }
 
 // Includes: the setting names files that stand in its place.
 func Includes(format, name string) bool {
 	switch format {
-	case "ini", "rsyncd":
+	case "ini", "rsyncd", "fpm":
 		return slices.Contains([]string{"!include", "!includedir", "include", "include_dir", "include_if_exists", "include.files", "global.include", "&include", "&merge"}, name)
 	}
 	return false
@@ -65,8 +66,8 @@ func hbaSettings(b []byte) ([]fact.Setting, error) {
 }
 
 // rsyncSettings says which modules of rsyncd.conf anybody may use: "no auth
-// users.NAME" those without "auth users" and "hosts allow", "writable.NAME" those
-// of them that can be written (rsyncd.conf(5): "read only" is yes by default). A
+// users.NAME" those without "auth users" for everyone, "for some hosts.NAME" those
+// for what "hosts allow" names, "writable.NAME" those for everyone that can be written (rsyncd.conf(5): "read only" is yes by default). A
 // setting before the first module is the default of all.
 func rsyncSettings(b []byte) ([]fact.Setting, error) {
 	out := ini.Parse(b)
@@ -95,16 +96,46 @@ func rsyncSettings(b []byte) ([]fact.Setting, error) {
 			}
 			return global[name]
 		}
-		if get("authusers") != "" || get("hostsallow") != "" {
+		at := fact.Origin{Line: lines[m]}
+		switch {
+		case get("authusers") != "":
+			continue
+		case !everyHost(get("hostsallow")):
+			found = append(found, fact.Setting{Name: "for some hosts." + m, Value: get("hostsallow"), From: "file", Origin: at})
 			continue
 		}
-		at := fact.Origin{Line: lines[m]}
 		found = append(found, fact.Setting{Name: "no auth users." + m, Value: m, From: "file", Origin: at})
 		if w := strings.ToLower(get("readonly")); w == "no" || w == "false" || w == "0" {
 			found = append(found, fact.Setting{Name: "writable." + m, Value: m, From: "file", Origin: at})
 		}
 	}
 	return append(out, found...), nil
+}
+
+// everyHost: a list of rsync's "hosts allow" that keeps nobody out.
+func everyHost(list string) bool {
+	words := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
+	return len(words) == 0 || slices.ContainsFunc(words, func(w string) bool {
+		return w == "*" || strings.HasSuffix(w, "/0") || strings.HasSuffix(w, "/0.0.0.0")
+	})
+}
+
+// fpmSettings says which pools of PHP-FPM take everyone's requests on a port:
+// "open pool.NAME" is where each listens.
+func fpmSettings(b []byte) ([]fact.Setting, error) {
+	out := ini.Parse(b)
+	limited := map[string]bool{}
+	for _, x := range out {
+		if pool, ok := strings.CutSuffix(x.Name, ".listen.allowed_clients"); ok {
+			limited[pool] = x.Value != "" && x.Value != "any"
+		}
+	}
+	for _, x := range slices.Clone(out) {
+		if pool, ok := strings.CutSuffix(x.Name, ".listen"); ok && !limited[pool] && !strings.HasPrefix(x.Value, "/") {
+			out = append(out, fact.Setting{Name: "open pool." + pool, Value: x.Value, From: "file", Origin: x.Origin})
+		}
+	}
+	return out, nil
 }
 
 // plainName: rsync takes blanks out of names.

@@ -2,6 +2,7 @@ package services
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,6 +74,18 @@ func (src Source) Option(argv []string) (string, bool) {
 		}
 	}
 	return strings.Join(values, " "), found
+}
+
+var placeholder = regexp.MustCompile(`\A\$\{([^:{}]+)(?::([^{}]*))?\}\z`)
+
+// Placeholder takes a value that is the name of a variable apart, and what counts
+// where that is not set: "${TOKEN:abc}", as Spring has it.
+func Placeholder(value string) (variable, unset string, ok bool) {
+	m := placeholder.FindStringSubmatch(value)
+	if m == nil {
+		return "", "", false
+	}
+	return m[1], m[2], true
 }
 
 // PortsIn gives the ports that a value names: what stands alone, or behind the

@@ -29,6 +29,13 @@ func (l *serviceLook) read(s *server) {
 		if !ok {
 			continue
 		}
+		if variable, unset, is := services.Placeholder(x.Value); is && x.From == "file" {
+			if !slices.Contains(src.Env, variable) { // its environment was not searched for it
+				s.blind, s.gaps = true, append(s.gaps, "config")
+				continue
+			}
+			x.Value = unset
+		}
 		x.Name, x.Default = name, src.Default
 		if src.Secret {
 			s.keepSecret(&x, src)

@@ -3,8 +3,8 @@
 // and those without sections: postgresql.conf. It follows what they have in
 // common (MariaDB's my_load_defaults.c, PostgreSQL's guc-file.l, Python's
 // configparser): comments begin with # or ; at the start of a line or behind a
-// blank, quotes hold blanks and comment signs, a line without = is a name and
-// what stands behind its first blank.
+// blank, quotes hold blanks and comment signs, a line without = is a name, with
+// or without a colon, and what stands behind its first blank.
 package ini
 
 import (
@@ -53,7 +53,7 @@ func split(line string) (name, value string) {
 		if i < 0 {
 			i = len(line)
 		}
-		name, value = line[:i], line[i:]
+		name, value = strings.TrimSuffix(line[:i], ":"), line[i:]
 	}
 	if name = strings.TrimSpace(name); name == "" {
 		name = "="

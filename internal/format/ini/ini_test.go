@@ -20,6 +20,7 @@ bind-address		= 0.0.0.0 ; everybody
 pass=a#b
 [inet_http_server]
  auth users = one, two
+port: *:9001 ; all
 =
 `
 	var got []string
@@ -28,7 +29,7 @@ pass=a#b
 	}
 	want := []string{
 		"2 listen_addresses=*", "3 port=5432", "4 password=a#b;c", "6 mysqld.skip-grant-tables=", "7 mysqld.bind-address=0.0.0.0",
-		"8 !includedir=/etc/mysql/conf.d/", "9 mysqld.pass=a#b", "11 inet_http_server.auth users=one, two", "12 inet_http_server.==",
+		"8 !includedir=/etc/mysql/conf.d/", "9 mysqld.pass=a#b", "11 inet_http_server.auth users=one, two", "12 inet_http_server.port=*:9001", "13 inet_http_server.==",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
