@@ -51,7 +51,7 @@ func TestRedis(t *testing.T) {
 		t.Fatalf("%d services, %+v", len(s.Service), c)
 	}
 	want := []string{
-		"service:redis:0.0.0.0:6380 /etc/redis/redis-6380.conf [6380 16380] auth none by asked version 5.0.14 set {false false}",
+		"service:redis:0.0.0.0:6380 /etc/redis/redis-6380.conf [6380 16380] auth none by asked version 5.0.14 set {false false false}",
 		"dir=/var/spool/cron running :0",
 		"dir.configured=/var/lib/redis file /etc/redis/redis-6380.conf:3",
 		"dbfilename=root running :0",
@@ -69,7 +69,7 @@ func TestRedis(t *testing.T) {
 		t.Error(d)
 	}
 	want = []string{
-		"service:redis:10.0.0.5:6379 /etc/redis/redis.conf [6379] auth password by asked version  set {true false}",
+		"service:redis:10.0.0.5:6379 /etc/redis/redis.conf [6379] auth password by asked version  set {true false false}",
 		"dbfilename=dump.rdb default :0",
 		"save=3600 1 300 100 60 10000 default :0",
 		"appendonly=no default :0",
@@ -105,7 +105,7 @@ func TestRedisThatDoesNotTell(t *testing.T) {
 		got[x.Ports[0]] = fmt.Sprintf("%s by %s %v %v %s", x.Auth, x.AuthBy, x.Secret, x.Gaps, x.Setting("port").From)
 	}
 	want := map[int]string{
-		7000: "none by asked {true false} [settings] argv", 7001: "unknown by  {false false} [not-asked] argv", 6380: "unknown by  {false false} [other-namespace] argv",
+		7000: "none by asked {true false false} [settings] argv", 7001: "unknown by  {false false false} [not-asked] argv", 6380: "unknown by  {false false false} [other-namespace] argv",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
