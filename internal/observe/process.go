@@ -191,6 +191,7 @@ func (r *procReader) userSide(d host.Dir, p *fact.Process, buf []byte, out *Part
 		p.Exe, p.ExeDeleted = deleted(exe)
 		if i, err := d.Stat("exe"); err == nil {
 			p.ExeID = i.ID
+			p.Exe = r.onHost(p)
 		}
 	case denied(err):
 		p.Gaps = append(p.Gaps, "exe", "cwd", "sockets")
@@ -219,6 +220,26 @@ func (r *procReader) userSide(d host.Dir, p *fact.Process, buf []byte, out *Part
 			dev.open(fd, l, buf)
 		}
 	}
+}
+
+// onHost is where the program of a container lies on the host, if the host's files are mounted into it (-v /:/mnt): the same
+// file stands at an end of its path. What is called /mnt/tmp/x in there lies in the host's /tmp, and is judged as that.
+func (r *procReader) onHost(p *fact.Process) fact.Path {
+	const deepest = 4 // folders that the mount can lie in
+	if p.Container == "" || p.ExeDeleted {
+		return p.Exe
+	}
+	for at, n := string(p.Exe), 0; strings.HasPrefix(at, "/") && n <= deepest; n++ {
+		if i, err := r.v.Stat(fact.Path(at)); err == nil && i.ID == p.ExeID {
+			return fact.Path(at)
+		}
+		_, rest, below := strings.Cut(at[1:], "/")
+		if !below {
+			break
+		}
+		at = "/" + rest
+	}
+	return p.Exe
 }
 
 // deleted splits off the mark that d_path appends for an unlinked file.

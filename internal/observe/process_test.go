@@ -2,6 +2,7 @@ package observe
 
 import (
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,40 @@ func TestProcessesNotSeen(t *testing.T) {
 				t.Error("what is not process 7 is taken for it")
 			}
 		})
+	}
+}
+
+// inContainerOnly is a host on which nothing lies below /mnt, as containers see it.
+type inContainerOnly struct{ host.Files }
+
+func (m inContainerOnly) Stat(p fact.Path) (host.Info, error) {
+	if strings.HasPrefix(string(p), "/mnt/") {
+		return host.Info{}, fs.ErrNotExist
+	}
+	return m.Files.Stat(p)
+}
+
+// A container's program that is a file of the host's is called by its name there; one of the container's own is not, also
+// where the host has another file of that name.
+func TestProgramOfHostInContainer(t *testing.T) {
+	const cgroup = "0::/docker/14ee3a995349752ba3e36e46a77b4a7a498c258e2c4a2373add06b0414477197\n"
+	for name, c := range map[string]struct{ exe, cgroup, want string }{
+		"host's file":      {"/mnt/var/tmp/x", cgroup, "/var/tmp/x"},
+		"container's own":  {"/mnt/own/bin/sh", cgroup, "/mnt/own/bin/sh"},
+		"no container":     {"/mnt/var/tmp/x", "0::/system.slice/x.service\n", "/mnt/var/tmp/x"},
+		"mounted too deep": {"/mnt/1/2/3/4/5/var/tmp/x", cgroup, "/mnt/1/2/3/4/5/var/tmp/x"},
+	} {
+		h, err := fixture.Parse([]byte(running(1, 1) + running(7, 7) + "-- /proc/7/cgroup --\n" + c.cgroup + "-- /proc/7/exe -> " + c.exe + " --\n" +
+			"-- /mnt/own/bin/sh --\nown\n-- /bin/sh --\nanother\n-- /var/tmp/x --\nx\n-- /mnt/var -> /var --\n-- /mnt/1/2/3/4/5/var -> /var --\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Files = inContainerOnly{h.Files}
+		s, _ := lookAtHost(t, h, fact.Snapshot{}, hostinfo, account, process)
+		i := slices.IndexFunc(s.Process, func(p fact.Process) bool { return p.PID == 7 })
+		if i < 0 || string(s.Process[i].Exe) != c.want {
+			t.Errorf("%s: %+v, want %s", name, s.Process, c.want)
+		}
 	}
 }
 
