@@ -20,6 +20,7 @@ const MaxLine = 64 << 10
 const (
 	bufferSize = 256 << 10
 	maxBefore  = 8 << 10
+	maxHead    = 256 // of a line that fills all of maxBefore: its time stands there
 )
 
 // Line is one line that holds an anchor, without its newline. What
@@ -29,7 +30,7 @@ type Line struct {
 	Number  int    // 1-based, in what was read
 	Offset  int64  // of its first byte
 	Anchors []int  // numbers of those that were found in it
-	Before  []byte // what stands before it, whole lines if short: a few KiB at most
+	Before  []byte // what stands before it, of long lines the heads: a few KiB at most
 }
 
 // Scanner finds anchors. It is not safe for concurrent use.
@@ -86,6 +87,23 @@ func (s *Scanner) Scan(r io.Reader, hit func(Line) error) (int64, error) {
 	}
 }
 
+// before is the end of b; if that is nothing but the end of a line (a library that MySQL was sent in hexadecimal digits,
+// say), then the heads of the lines in b, as many as are enough to find a time.
+func before(b []byte) []byte {
+	tail := b[max(0, len(b)-maxBefore):]
+	if len(tail) == len(b) || bytes.IndexByte(tail[:len(tail)-1], '\n') >= 0 {
+		return tail
+	}
+	var heads []byte
+	for n := 0; len(b) > 0 && n < maxBefore/maxHead; n++ {
+		line := b[bytes.LastIndexByte(b[:len(b)-1], '\n')+1:]
+		b = b[:len(b)-len(line)]
+		head := line[:min(len(line)-1, maxHead)]
+		heads = slices.Concat(head, newline, heads)
+	}
+	return heads
+}
+
 type pass struct {
 	set     *pattern.Set
 	hit     func(Line) error
@@ -106,7 +124,7 @@ func (p *pass) chunk(b []byte) (err error) {
 		text := bytes.TrimSuffix(b[from:to], []byte{'\r'})
 		err = p.hit(Line{
 			Text: text[:min(len(text), MaxLine)], Number: line, Offset: p.off + int64(from), Anchors: p.anchors,
-			Before: b[max(0, from-maxBefore):from],
+			Before: before(b[:from]),
 		})
 	}
 	p.set.Scan(b, func(id, at int) {

@@ -102,3 +102,28 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// What stands before a line is its context, also behind a line that is longer than that may be: the time of the three lines
+// stands in the first.
+func TestBefore(t *testing.T) {
+	long := "\t2 Query\tSELECT 0x" + strings.Repeat("90", maxBefore) + " INTO DUMPFILE 'x'"
+	for text, want := range map[string]string{
+		"needle\n":       "",
+		"a\nb\nneedle\n": "a\nb\n",
+		"261123  2:55:10\n" + long + "\nneedle\n":                 "261123  2:55:10\n" + long[:maxHead] + "\n",
+		"261123  2:55:10\n\n" + long + "\n" + long + "\nneedle\n": "261123  2:55:10\n\n" + long[:maxHead] + "\n" + long[:maxHead] + "\n",
+	} {
+		s, err := New([]string{"needle"}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Scan(strings.NewReader(text), func(l Line) error {
+			if d := cmp.Diff(want, string(l.Before)); d != "" {
+				t.Error(d)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
