@@ -24,7 +24,7 @@ const (
 	maxPackageLog  = 300 // events; the newest are kept
 )
 
-func seePackageLog(ctx context.Context, v *View, _ *fact.Snapshot, sc Scope) (Part, error) {
+func seePackageLog(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
 	var p Part
 	names, err := v.Names("/var/log")
 	if err != nil || !sc.Traces {
@@ -36,7 +36,12 @@ func seePackageLog(ctx context.Context, v *View, _ *fact.Snapshot, sc Scope) (Pa
 	}
 	r := newLogReader(ctx, v, &p, sc, 0, muchPackageLog)
 	for _, base := range []string{"dpkg.log", "yum.log", "dnf.rpm.log"} {
-		for _, f := range rotations("/var/log", names, base) {
+		rs := rotations("/var/log", names, base)
+		if e, ok := wiped(v, host.Join("/var/log", base), in.Host.BootTime, len(rs) > 1); ok {
+			e.By = v.o.Name
+			p.Log = append(p.Log, e)
+		}
+		for _, f := range rs {
 			times := logtime.Reader{Loc: Location(v)}
 			r.scan(f.path, s, func(i host.Info) { times.Now = lastLine(i, f.age, v.Host().Now()) }, func(l logscan.Line, n int, off int64) {
 				if done, name, ok := changes.Parse(l.Text); ok {

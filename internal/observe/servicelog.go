@@ -51,6 +51,7 @@ func seeServiceLog(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (P
 	inUse := held(v, in)
 	found := r.serviceLogs(in, inUse)
 	p.Log = append(p.Log, deletedLogs(inUse)...)
+	p.Log = append(p.Log, emptiedLogs(v, in, inUse)...)
 	for i, f := range found {
 		if i >= maxServiceLogs || ctx.Err() != nil {
 			r.leave(f.shown)

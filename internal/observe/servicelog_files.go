@@ -238,3 +238,44 @@ func deletedLogs(held []heldFile) []fact.LogEvent {
 	}
 	return out
 }
+
+// emptiedLogs tells of logs that a process of the host itself only ever adds to and that are empty, though they came into being, and the process
+// began, before they were last changed: somebody emptied them, for nothing that was turned away lies beside them.
+func emptiedLogs(v *View, in *fact.Snapshot, held []heldFile) (out []fact.LogEvent) {
+	told := map[fact.Path]bool{}
+	for _, h := range held {
+		i, err := v.Stat(h.fd)
+		if err != nil || h.deleted || told[h.shown] || i.Type != "regular" || i.Size > 0 || i.Born.IsZero() {
+			continue
+		}
+		if changedSince(in, h.pid, i) && appends(v, h.fd) && alone(v, h.target) {
+			told[h.shown] = true
+			out = append(out, fact.LogEvent{
+				Kind: "log-wiped", Method: "empty", Time: i.Modified, Clock: fact.ClockExact, PID: h.pid, Origin: fact.Origin{Path: h.shown},
+			})
+		}
+	}
+	return out
+}
+
+// changedSince: the file was changed after it was made and after the process, which is in no container, began: not while
+// either was under way.
+func changedSince(in *fact.Snapshot, pid int, i host.Info) bool {
+	p := slices.IndexFunc(in.Process, func(p fact.Process) bool { return p.PID == pid })
+	return p >= 0 && in.Process[p].Container == "" && i.Modified.Sub(i.Born) >= time.Second && i.Modified.Sub(in.Process[p].Started) >= time.Second
+}
+
+func appends(v *View, fd fact.Path) bool {
+	b, _, err := v.ReadFile(fact.Path(strings.Replace(string(fd), "/fd/", "/fdinfo/", 1)), 4096)
+	return err == nil && proc.Appends(b)
+}
+
+// alone: it is the log of a service, and none that was turned away lies beside it.
+func alone(v *View, log fact.Path) bool {
+	dir := fact.Path(path.Dir(string(log)))
+	if dir == "/var/log" && slices.Contains(keptLogs, base(log)) {
+		return false // of those tells who reads them
+	}
+	names, err := v.Names(dir)
+	return err == nil && looksLikeLog(dir, base(log)) && len(rotations(dir, names, base(log))) == 1
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,6 +50,67 @@ func TestServiceLog(t *testing.T) {
 		if e.Kind == "java-lookup" && (e.Strength != "strong" || e.By != "servicelog" || e.Text == "") {
 			t.Errorf("%+v", e)
 		}
+	}
+}
+
+// A log that its service writes and that is empty was emptied, unless it is new, was turned away, is
+// rewritten by its service, or emptied when that begins. Those of syslog are told by who reads them.
+func TestEmptiedLogs(t *testing.T) {
+	at := func(clock string) time.Time {
+		when, err := time.Parse(time.TimeOnly, clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when.AddDate(2026, 10, 21) // 22 November 2026
+	}
+	h, err := fixture.Parse([]byte(`
+-- kernel/now --
+2026-11-22T20:00:00Z
+-- /proc/1/fd/1 -> /var/log/shop/emptied.log --
+-- /proc/1/fd/2 -> /var/log/shop/new.log --
+-- /proc/1/fd/3 -> /var/log/shop/turned.log --
+-- /proc/1/fd/4 -> /var/log/shop/full.log --
+-- /proc/1/fd/5 -> /var/log/shop/rewritten.log --
+-- /proc/1/fd/6 -> /var/log/syslog --
+-- /proc/2/fd/1 -> /var/log/shop/begun.log --
+-- /proc/1/fdinfo/6 --
+flags:	02102001
+-- /var/log/syslog btime=2026-11-22T10:00:00Z mtime=2026-11-22T19:00:00Z --
+-- /proc/1/fdinfo/1 --
+pos:	0
+flags:	02102001
+-- /proc/1/fdinfo/2 --
+flags:	02102001
+-- /proc/1/fdinfo/3 --
+flags:	02102001
+-- /proc/1/fdinfo/4 --
+flags:	02102001
+-- /proc/1/fdinfo/5 --
+flags:	0100001
+-- /proc/2/fdinfo/1 --
+flags:	02102001
+-- /var/log/shop/emptied.log btime=2026-11-22T10:00:00Z mtime=2026-11-22T19:00:00Z --
+-- /var/log/shop/new.log btime=2026-11-22T18:00:00Z mtime=2026-11-22T18:00:00Z --
+-- /var/log/shop/turned.log btime=2026-11-22T10:00:00Z mtime=2026-11-22T18:00:00Z --
+-- /var/log/shop/turned.log.1 --
+line
+-- /var/log/shop/full.log btime=2026-11-22T10:00:00Z mtime=2026-11-22T19:00:00Z --
+line
+-- /var/log/shop/rewritten.log btime=2026-11-22T10:00:00Z mtime=2026-11-22T19:00:00Z --
+-- /var/log/shop/begun.log btime=2026-11-22T10:00:00Z mtime=2026-11-22T19:00:00Z --
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := lookForTraces(t, h, &fact.Snapshot{Process: []fact.Process{
+		{PID: 1, Ref: "process:x/1@1", Started: at("09:59:59")}, {PID: 2, Ref: "process:x/2@1", Started: at("19:00:00")},
+	}}, servicelog)
+	var got []string
+	for _, e := range s.Log {
+		got = append(got, fmt.Sprint(e.Kind, " ", e.Method, " ", e.Origin.Path, " ", e.Time.UTC().Format(time.TimeOnly)))
+	}
+	if d := cmp.Diff([]string{"log-wiped empty /var/log/shop/emptied.log 19:00:00"}, got); d != "" {
+		t.Error(d)
 	}
 }
 

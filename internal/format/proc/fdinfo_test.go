@@ -21,3 +21,14 @@ func FuzzWrites(f *testing.F) {
 		}
 	})
 }
+
+func TestAppends(t *testing.T) {
+	for text, want := range map[string]bool{
+		"pos:\t0\nflags:\t02102001\nmnt_id:\t29\nino:\t7\n": true, "pos:\t0\nflags:\t0100001\nmnt_id:\t29\n": false,
+		"pos:\t2000\nflags:\t0\n": false, "flags:\t2009\n": false, "": false,
+	} {
+		if got := Appends([]byte(text)); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
