@@ -3,6 +3,7 @@ package explain
 import (
 	"net/url"
 	"slices"
+	"time"
 
 	"demine/internal/fact"
 	"demine/internal/judge"
@@ -62,16 +63,39 @@ func tie(x *relate.Index, r fact.Ref, t map[string]bool) {
 		for _, q := range x.Family(p) {
 			t[string(q.Ref)] = true
 		}
+		if e := loginBefore(x, p); e != nil && e.Key != "" {
+			t[withKey(e.User, e.Key)] = true
+		}
 	}
 	if a := x.Autostart(r); a != nil {
 		tieAutostart(x, a, t)
 	}
-	if k := x.Key(r); k != nil && k.RDB != nil {
-		t["redis"] = true
+	if k := x.Key(r); k != nil {
+		t[withKey(k.Account, k.Fingerprint)] = true
+		if k.RDB != nil {
+			t["redis"] = true
+		}
 	}
 	if s := x.Service(r); s != nil && s.Name == "redis" {
 		t["redis"] = true
 	}
+}
+
+// withKey ties a key that is accused to what runs in a session that it opened.
+func withKey(account, fingerprint string) string { return "key:" + account + " " + fingerprint }
+
+// loginBefore is the last login before a process of a session began, of its user: the sshd of that session may have ended.
+func loginBefore(x *relate.Index, p *fact.Process) (last *fact.LogEvent) {
+	for i := range x.S.Log {
+		e := &x.S.Log[i]
+		if p.Session == "" || e.Kind != "ssh-accepted" || e.User != p.User || e.Time.IsZero() || e.Time.After(p.Started.Add(time.Second)) {
+			continue
+		}
+		if last == nil || e.Time.After(last.Time) {
+			last = e
+		}
+	}
+	return last
 }
 
 func tieAutostart(x *relate.Index, a *fact.Autostart, t map[string]bool) {
