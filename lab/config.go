@@ -58,7 +58,7 @@ type Config struct {
 	Threads  int      // how many CPUs the stand-in burns; default: all
 	RedisBy  Launcher // default ByUnit
 	Replica  bool     // a second Redis, which copies the first
-	Cell     string   // of scenario matrix: the one of Cells to play; default: none
+	Cell     string   // of scenario matrix: the one of Cells to play; of entry: the one of Entries; default: none
 
 	// Step is told what is being done, as it is done. May be nil.
 	Step func(Step) `json:"-"`
@@ -90,6 +90,9 @@ func (c Config) withDefaults() (Config, error) {
 	if !nameRE.MatchString(c.Name) {
 		return c, fmt.Errorf("name %q: use up to 32 of a-z, 0-9 and -", c.Name)
 	}
+	if e, err := findEntry(c.Cell); err == nil && c.Cron == "" {
+		c.Cron = e.Cron
+	}
 	if c.Cron == "" {
 		c.Cron = RHEL
 	}
@@ -109,7 +112,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("unknown launcher of Redis %q: choose %s or %s", c.RedisBy, ByUnit, ByHand)
 	}
 	if c.Cell != "" {
-		if _, err := findCell(c.Cell); err != nil {
+		if err := knownCell(c.Scenario, c.Cell); err != nil {
 			return c, err
 		}
 	}
@@ -124,4 +127,13 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("a lab host needs root: run this with sudo")
 	}
 	return c, needTools()
+}
+
+func knownCell(scenario, name string) (err error) {
+	if scenario == "entry" {
+		_, err = findEntry(name)
+	} else {
+		_, err = findCell(name)
+	}
+	return err
 }

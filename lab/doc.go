@@ -7,6 +7,7 @@
 // is a stand-in: it burns CPU time and carries the constants that betray RandomX code, and does nothing else.
 //
 // The matrix (Cells) is played on such a host too: each way in which a miner hides, and honest programs that look like one.
+// Each way in (Entries) is gone on a host of its own.
 //
 // Nothing on this machine is changed: mounts live in the host's own mount namespace and end with its pid 1, files
 // live in one folder that Down deletes. The package imports nothing of demine's.

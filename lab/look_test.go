@@ -83,15 +83,19 @@ type evidence struct {
 	Message message
 	Origin  *origin
 	Time    *time.Time
+	About   string
+}
+
+type cause struct {
+	ID, Certainty         string
+	Score                 float64
+	For, Against, Missing []evidence
 }
 
 type incident struct {
 	Certainty string
-	Causes    []struct {
-		ID, Certainty string
-		For, Against  []evidence
-	}
-	Timeline []struct {
+	Causes    []cause
+	Timeline  []struct {
 		Time    time.Time
 		Source  string
 		Message message

@@ -47,7 +47,11 @@ func (h *Host) make(ctx context.Context, name, out string) error {
 	case "crunch":
 		return h.compile(ctx, false, out, "./lab/crunch")
 	case "hider.so":
-		return h.library(ctx, out)
+		return h.library(ctx, "hider.c", out)
+	case "function.so":
+		return h.library(ctx, "function.c", out)
+	case "server.jar":
+		return h.archive(ctx, out)
 	}
 	return errors.New("there is no such variant")
 }
@@ -62,9 +66,9 @@ func (h *Host) compile(ctx context.Context, cgo bool, out string, args ...string
 	return quietly(cmd)
 }
 
-// library compiles the one that keeps a process out of listings.
-func (h *Host) library(ctx context.Context, out string) error {
-	from := filepath.Join(h.Config.Source, "lab/scripts/hider.c")
+// library compiles one of the lab's C files.
+func (h *Host) library(ctx context.Context, name, out string) error {
+	from := filepath.Join(h.Config.Source, "lab/scripts", name)
 	return quietly(exec.CommandContext(ctx, "gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", out, from))
 }
 

@@ -15,6 +15,7 @@ type scenario struct {
 var scenarios = map[string]scenario{
 	"lookalikes": {"quiet, with all that looks like an attack and is none", func(ctx context.Context, h *Host) error { return alike(ctx, h, false) }},
 	"twins":      {"quiet, with the attack that looks like each of them", func(ctx context.Context, h *Host) error { return alike(ctx, h, true) }},
+	"entry":      {"quiet and without customers, broken into by the way that was asked for", entry},
 	"seed":       {"the incident: in through the open Redis, a job after hours, the stand-in starves the shop", seed},
 	"matrix":     {"quiet and without customers, with one cell of the matrix of evasions and honest programs", matrix},
 	"quiet":      {"the same host, busy and honest; its Redis is open to all", quiet},

@@ -60,6 +60,10 @@ func usage() string {
 	for _, c := range lab.Cells() {
 		fmt.Fprintf(&b, "  %-16s %s\n", c.Name, c.What)
 	}
+	b.WriteString("\nWays in of the scenario entry (up entry --cell CELL):\n")
+	for _, e := range lab.Entries() {
+		fmt.Fprintf(&b, "  %-16s %s\n", e.Name, e.What)
+	}
 	b.WriteString("\nEvery command takes --dir DIR, the folder that holds demine-lab-NAME (default: the system's for temporary files).\n")
 	return b.String()
 }
@@ -103,7 +107,7 @@ func up(ctx context.Context, args []string) (int, error) {
 	f.IntVar(&c.Threads, "threads", 0, "CPUs that the stand-in burns (default: all)")
 	launcher := f.String("redis-by", "", "unit, or hand: from an ssh session, by nothing that starts it again")
 	f.BoolVar(&c.Replica, "redis-replica", false, "a second Redis on 127.0.0.1:6381 that copies the first")
-	f.StringVar(&c.Cell, "cell", "", "of scenario matrix: the cell to play")
+	f.StringVar(&c.Cell, "cell", "", "of scenario matrix or entry: the cell to play")
 	f.StringVar(&c.Source, "source", "", "root of demine's source tree (default: found upwards from here)")
 	words, _, err := parse(f, args)
 	if err != nil {

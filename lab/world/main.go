@@ -6,6 +6,7 @@
 //	world hold      opens a connection to Redis and keeps it; world held asks over it
 //	world dataset   what a Redis holds (run by the lab in the host's network)
 //	world pool      a stub of a mining pool
+//	world fastcgi   asks a FastCGI server for a script
 package main
 
 import (
@@ -22,7 +23,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: world serve|redis|dataset|knock|hold|held|pool [flags]")
+		fmt.Fprintln(os.Stderr, "usage: world serve|redis|dataset|knock|hold|held|pool|fastcgi [flags]")
 		os.Exit(2)
 	}
 	var err error
@@ -41,8 +42,10 @@ func main() {
 		err = dataset()
 	case "pool":
 		err = stubPool(os.Args[2:])
+	case "fastcgi":
+		err = fastcgi(os.Args[2:])
 	default:
-		err = fmt.Errorf("unknown mode %q: use serve, redis, dataset, knock, hold, held or pool", os.Args[1])
+		err = fmt.Errorf("unknown mode %q: use serve, redis, dataset, knock, hold, held, pool or fastcgi", os.Args[1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "world:", err)
