@@ -26,8 +26,10 @@ var agents = []lookAlike{
 		{unit: "bt-panel", as: "BT-Panel", lab: "standin", argv: []string{"/var/tmp/.bt/BT-Panel", "-threads", "1", "-percent", "3"}},
 	}}},
 	{"panel-servers", 7, planting{runs: []program{
-		agent("/www/server/nginx/sbin/nginx"), agent("/www/server/php/74/sbin/php-fpm"), agent("/www/server/redis/src/redis-server-bt"), {unit: "bt-mysqld", lab: "idle", argv: []string{"/www/server/mysql/bin/mysqld"}},
-	}}, planting{runs: []program{miner("/www/server/nginx/sbin/nginx")}}},
+		{unit: "bt-nginx", lab: "idle", argv: []string{"/www/server/nginx/sbin/nginx"}}, agent("/www/server/php/74/sbin/php-fpm"), agent("/www/server/redis/src/redis-server-bt"), {unit: "bt-mysqld", lab: "idle", argv: []string{"/www/server/mysql/bin/mysqld"}},
+	}}, planting{runs: []program{
+		{unit: "bt-nginx", lab: "standin", argv: []string{"/www/server/nginx/sbin/nginx", "-threads", "1", "-percent", "3"}},
+	}}},
 	{"backup-at-night", 11, planting{
 		cron: []string{"0 1 * * * /usr/local/bin/xtrabackup --backup --stream=xbstream | /usr/local/bin/pigz -p16 > /backup/full.xb.gz"},
 		runs: []program{

@@ -9,6 +9,7 @@ import (
 	"demine/internal/explain"
 	"demine/internal/fact"
 	"demine/internal/i18n"
+	"demine/internal/judge"
 	"demine/internal/relate"
 )
 
@@ -31,13 +32,14 @@ func planDoor(m *Making, in *explain.Incident) {
 }
 
 // storyOf are the facts that the incident's story is about: the nodes of its
-// graph, and what speaks for its likeliest cause.
+// graph, and what speaks for its likeliest cause, if that is confirmed: a door
+// that merely stands open beside an incident is no part of it.
 func storyOf(in *explain.Incident) []fact.Ref {
 	var out []fact.Ref
 	for _, n := range in.Graph.Nodes {
 		out = append(out, n.Ref)
 	}
-	if len(in.Causes) > 0 {
+	if len(in.Causes) > 0 && in.Causes[0].Certainty == judge.Confirmed {
 		for _, e := range in.Causes[0].For {
 			out = append(out, e.About)
 		}

@@ -166,6 +166,15 @@ func TestPlanDoorRefuses(t *testing.T) {
 	if p := Make(s, Request{Kind: KindContain}); len(steps(p, "door.shut")) > 0 {
 		t.Errorf("a port that is no door of the incident: %+v", p.Steps)
 	}
+	for certainty, shut := range map[string]bool{judge.Possible: false, judge.Likely: false, judge.Confirmed: true} {
+		s := shopHost(nil)
+		door := s.Incidents[0].Graph.Nodes[0].Ref
+		s.Incidents[0].Graph.Nodes = nil
+		s.Incidents[0].Causes = []explain.Cause{{ID: "redis-module", Certainty: certainty, For: []explain.Evidence{{ID: "open", About: door}}}}
+		if got := len(steps(Make(s, Request{Kind: KindContain}), "door.shut")) > 0; got != shut {
+			t.Errorf("a door that a %s cause speaks of: shut %v", certainty, got)
+		}
+	}
 }
 
 // A plan cannot be bent to hit SSH: the guard looks again when it is applied.
