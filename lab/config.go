@@ -60,6 +60,10 @@ type Config struct {
 	Replica  bool     // a second Redis, which copies the first
 	Cell     string   // of scenario matrix: the one of Cells to play; of entry: the one of Entries; default: none
 
+	// Owner is the process that will take the host down. If it is gone, whoever wants the name may; without one the
+	// host stays until it is taken down.
+	Owner Process
+
 	// Step is told what is being done, as it is done. May be nil.
 	Step func(Step) `json:"-"`
 }

@@ -44,6 +44,9 @@ func Up(ctx context.Context, c Config) (*Host, error) {
 	}
 	h := &Host{Config: c, Folder: Folder(c.Dir, c.Name), Began: time.Now()}
 	h.clock = h.Began
+	if err := downAbandoned(c); err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(h.Folder); err == nil {
 		return nil, fmt.Errorf("a host named %q is there already: `demine-lab down %s` first, or choose another --name", c.Name, c.Name)
 	}
@@ -52,6 +55,15 @@ func Up(ctx context.Context, c Config) (*Host, error) {
 		return nil, errors.Join(err, h.Down())
 	}
 	return h, nil
+}
+
+// downAbandoned makes room where a host of this name was left by an owner that was cut off.
+func downAbandoned(c Config) error {
+	left, err := Load(c.Dir, c.Name)
+	if err != nil || left.Config.Owner.PID == 0 || left.Config.Owner.alive() {
+		return nil
+	}
+	return left.Down()
 }
 
 func (h *Host) up(ctx context.Context) error {

@@ -45,6 +45,11 @@ func TestSwitchFirewall(t *testing.T) {
 func boot(t *testing.T, c Config) *Host {
 	t.Helper()
 	c.Step = func(s Step) { t.Logf("%5.1f s %s", s.After.Seconds(), s.What) }
+	start, err := startTicks(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Owner = Process{PID: os.Getpid(), Start: start}
 	h, err := Up(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

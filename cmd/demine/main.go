@@ -17,7 +17,7 @@ func main() {
 	// tenth of its CPU on a host that has none to spare. The limit keeps memory
 	// where it is promised.
 	debug.SetGCPercent(300)
-	debug.SetMemoryLimit(48 << 20)
+	debug.SetMemoryLimit(40 << 20)
 	wakePoller()
 	signal.Ignore(syscall.SIGPIPE) // a reader that is gone is an error that is told, not a sudden end
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

@@ -32,6 +32,7 @@ const (
 	maxWhole     = 256 << 20 // of all that are searched whole; never more than half of what is left for one
 	maxArea      = 8 << 20   // of one mapping
 	maxSample    = 1 << 20   // of a large one
+	usualMaps    = 256 << 10 // bytes of /proc/PID/maps: of most, read without asking for more memory
 	maxMaps      = 16 << 20  // bytes of /proc/PID/maps: some 200,000 mappings
 	memoryChunk  = 64 << 10  // one call: 16 pages are looked up under the lock of the target's map
 )
@@ -49,7 +50,7 @@ func seeMemory(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part,
 		return p, err
 	}
 	r := &memoryReader{v: v, set: set, whole: sc.Whole, left: maxMemory, leftWhole: maxWhole}
-	r.buf, r.maps = make([]byte, memoryChunk), make([]byte, 0, maxMaps)
+	r.buf, r.maps = make([]byte, memoryChunk), make([]byte, 0, usualMaps)
 	defer func() { clear(r.buf) }() // demine that looks at this one shall not find there what this one read
 	for _, q := range memoryOrder(in, sc.Memory) {
 		if ctx.Err() != nil {
@@ -102,6 +103,18 @@ func conclusive(f *fact.File) bool {
 	return slices.ContainsFunc(f.Patterns, func(p fact.Pattern) bool { return p.Strength == pattern.Conclusive })
 }
 
+// readMaps reads /proc/PID/maps up to maxMaps. A buffer of that size for every
+// look would be the most of what demine holds, so it grows where one asks for it.
+func (r *memoryReader) readMaps(d host.Dir) ([]byte, error) {
+	for {
+		text, err := d.ReadFile("maps", r.maps)
+		if err != nil || len(text) < cap(r.maps) || cap(r.maps) == maxMaps {
+			return text, err
+		}
+		r.maps = make([]byte, 0, min(4*cap(r.maps), maxMaps))
+	}
+}
+
 type memoryReader struct {
 	v         *View
 	set       *pattern.Set
@@ -139,14 +152,14 @@ func (r *memoryReader) process(q *fact.Process, in *fact.Snapshot, out *Part) {
 	if !sameProcess(d, q) {
 		return
 	}
-	text, err := d.ReadFile("maps", r.maps)
+	text, err := r.readMaps(d)
 	if err != nil {
 		out.gapUnlessGone(pidPath(q.PID)+"/maps", err)
 		return
 	}
 	image := fileOf(in, q)
 	l := layoutOf(text, q, image.ELF.Packed())
-	if len(text) == cap(r.maps) {
+	if len(text) == maxMaps {
 		l.memory.Scanned = "part"
 	}
 	mem, err := r.v.Host().Kernel.Memory(q.PID)
