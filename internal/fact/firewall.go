@@ -47,6 +47,9 @@ type Rule struct {
 	NotState bool           `json:"not_state,omitempty"`
 	Comment  string         `json:"comment,omitempty"`
 	Unknown  []string       `json:"unknown,omitempty"`
+	Mark     Mark           `json:"mark,omitzero"`     // the condition that the packet has this mark
+	SetMark  Mark           `json:"set_mark,omitzero"` // of a rule that goes on (Verdict "continue"): mark = mark &^ Mask | Value
+	Left     int            `json:"left_s,omitempty"`  // seconds until the element of a set that the rule stands for ends by itself; 0: it does not
 	Verdict  string         `json:"verdict,omitempty"` // accept, drop, reject, jump, goto, return, continue, dnat, redirect, other
 	Target   string         `json:"target,omitempty"`  // chain of jump and goto; name of another target
 	NatTo    NatTo          `json:"nat_to,omitzero"`   // of dnat and redirect
@@ -63,6 +66,14 @@ type NatTo struct {
 	Last    netip.Addr `json:"last,omitzero"`
 	Port    PortRange  `json:"port,omitzero"`
 	Unclear bool       `json:"unclear,omitempty"` // it depends on what is not read: a map, a mark, a socket
+}
+
+// Mark is a number that rules give to packets and ask for, under a mask: as a
+// condition, mark & Mask == Value (Not: !=). No mask is no condition.
+type Mark struct {
+	Value uint32 `json:"value,omitempty"`
+	Mask  uint32 `json:"mask,omitempty"`
+	Not   bool   `json:"not,omitempty"`
 }
 
 // PortRange is a range of ports, both ends in it.
