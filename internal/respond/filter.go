@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"demine/internal/fact"
 )
@@ -33,6 +34,22 @@ type Filter interface {
 	// else before the one that it stood before. ErrDrifted: neither is there.
 	// ErrNothing: as many rules of this text are there as when the image was made.
 	Insert(ctx context.Context, r RuleAt, i RuleImage) error
+
+	// Admit lets sources in to ports until the kernel ends it: each where the
+	// packets that have the mark, one bit, go through doors. All of it or nothing.
+	// What is in force already gets its new time, a door that is there stays, and
+	// nothing that lets anybody in is ever there without an end. Behind until, the
+	// latest end of all that is in force, by the wall clock, nobody is let in:
+	// that is for a table that somebody saves and loads again.
+	Admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error
+	// Dismiss ends some of them now. With Cut, connections that it let in end too.
+	// One that is not there is none to end.
+	Dismiss(ctx context.Context, as []Admission) error
+	// Admitted is what is in force.
+	Admitted(ctx context.Context) (Admitted, error)
+	// Retire takes doors and table away, and cuts first what Admit had promised to
+	// cut. It is for when no admission is left; one that is left ends.
+	Retire(ctx context.Context) error
 }
 
 // Shut is a port that is closed to all but some.
