@@ -115,7 +115,7 @@ var waves = []struct {
 	{"busiest", named("image"), 3},
 	{"hidden", named("hidden"), 0},
 	{"host", func(o *observe.Observer) bool {
-		return !named("host", "account", "process", "hidden", "shape", "image", "file", "package", "memory", "wire", "servicelog", "audit", "packagelog")(o)
+		return !named("host", "account", "process", "hidden", "shape", "image", "file", "package", "memory", "wire", "servicelog", "packagelog")(o)
 	}, 0},
 	{"files", named("file", "package"), 0},
 	{"images", named("image"), math.MaxInt},

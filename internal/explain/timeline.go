@@ -81,15 +81,14 @@ func (sc *scene) doorEvents(add adder) {
 		if d.Process == "" {
 			continue
 		}
-		for i := range sc.x.S.Log {
-			l := &sc.x.S.Log[i]
-			if !relate.OpensPort(l, d.Port) {
-				continue
-			}
-			add(l.Time, "history", &l.Origin, "", i18n.M("event.port-opened", "user", l.User, "command", l.Text, "port", d.Port))
+		for _, o := range sc.x.Openings(d.Port) {
+			add(o.Time, source[o.Source], &o.Origin, "", i18n.M("event.port-opened", "user", o.User, "command", o.Text, "port", d.Port))
 		}
 	}
 }
+
+// source is how far the times of what tells of a command can be trusted.
+var source = map[string]string{"history": "history", "sudo": "log", "audit": "log"}
 
 // logins: uses of the planted keys.
 func (sc *scene) logins(add adder) {

@@ -1,17 +1,21 @@
 package fact
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Ruleset is one table of the packet filter, in force or persisted, in one
 // vocabulary for iptables-legacy, iptables-nft, nftables and files.
 type Ruleset struct {
-	Ref       Ref     `json:"ref"`
-	Backend   string  `json:"backend"`             // iptables-legacy, iptables-nft, nft, firewalld, ufw
-	Family    string  `json:"family"`              // ip, ip6, inet
-	Table     string  `json:"table"`               // filter, nat …
-	NetNS     uint64  `json:"netns,omitempty"`     // 0 for a persisted one
-	Persisted Path    `json:"persisted,omitempty"` // the file; empty: in force now
-	Chains    []Chain `json:"chains,omitempty"`
+	Ref       Ref       `json:"ref"`
+	Backend   string    `json:"backend"`             // iptables-legacy, iptables-nft, nft, firewalld, ufw
+	Family    string    `json:"family"`              // ip, ip6, inet
+	Table     string    `json:"table"`               // filter, nat …
+	NetNS     uint64    `json:"netns,omitempty"`     // 0 for a persisted one
+	Persisted Path      `json:"persisted,omitempty"` // the file; empty: in force now
+	Changed   time.Time `json:"changed,omitzero"`    // ctime of that file
+	Chains    []Chain   `json:"chains,omitempty"`
 }
 
 // Chain is a list of rules. A base chain has a Hook.

@@ -196,6 +196,7 @@ func (s Service) Setting(name string) Setting {
 //	service-shell             a shell that a service started did not find what it was to run
 //	package-installed, package-removed   Text is what
 //	audit-exec, audit-connect, audit-user, audit-config   auditd
+//	audit-command, audit-firewall   what sudo ran, and what changed the packet filter; User is who had logged in
 //	log-wiped                 Method says how: empty, null-link, zeroed, removed,
 //	                          deleted (a process still writes it)
 //	log-gap                   Method says of what: rotation, sequence, time

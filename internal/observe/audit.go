@@ -15,8 +15,9 @@ import (
 )
 
 var audit = &Observer{
-	Name:  "audit",
-	Doc:   "programs that services started or that fetch something, connections of programs in unusual places, accounts, from auditd's log; read when there is an attack to be explained",
+	Name: "audit",
+	Doc: "who changed the packet filter and what sudo ran, from auditd's log; and when there is an attack to be explained, programs that " +
+		"services started or that fetch something, connections of programs in unusual places, accounts",
 	Sees:  []string{fact.KindLog},
 	Needs: []string{"host", "account"},
 	Reads: []string{"/var/log/audit", "/var/log/audit/*"},
@@ -24,21 +25,22 @@ var audit = &Observer{
 }
 
 const (
-	muchAudit = 128 << 20
-	maxAudit  = 1_000 // events; the newest are kept
+	littleAudit = 8 << 20 // one file, as auditd turns them
+	muchAudit   = 128 << 20
+	maxAudit    = 1_000 // events; the newest are kept
 )
 
 func seeAudit(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
 	var p Part
 	names, err := v.Names("/var/log/audit")
-	if err != nil || !sc.Traces {
+	if err != nil {
 		return p, err
 	}
 	s, err := logscan.New(auditlog.Anchors, false)
 	if err != nil {
 		return p, err
 	}
-	r := newLogReader(ctx, v, &p, sc, 0, muchAudit)
+	r := newLogReader(ctx, v, &p, sc, littleAudit, muchAudit)
 	users := map[int]string{}
 	for i := range in.Account {
 		users[in.Account[i].UID] = in.Account[i].Name
@@ -46,7 +48,7 @@ func seeAudit(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, 
 	for _, f := range rotations("/var/log/audit", names, "audit.log") {
 		var found []fact.LogEvent
 		c := &auditlog.Collector{Tell: func(e auditlog.Event) {
-			if ev, ok := auditEvent(e, users); ok {
+			if ev, ok := auditEvent(e, users); ok && (sc.Traces || alwaysTold(ev.Kind)) {
 				ev.Origin, ev.Offset = fact.Origin{Path: f.path, Line: e.Line}, e.Offset
 				found = append(found, ev)
 				if len(found) > 2*maxAudit {
@@ -69,16 +71,24 @@ func seeAudit(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, 
 	return p, nil
 }
 
+// alwaysTold: who opened which port is asked of every host.
+func alwaysTold(kind string) bool { return kind == "audit-command" || kind == "audit-firewall" }
+
 // auditEvent keeps of what was started and connected only what an intrusion is
 // told by: a host may log every program.
 func auditEvent(e auditlog.Event, users map[int]string) (fact.LogEvent, bool) {
 	ev := fact.LogEvent{Kind: e.Kind, Time: e.Time, Clock: fact.ClockExact, PID: e.PID, Method: e.Exe}
 	if e.UID >= 0 {
-		if ev.User = users[e.UID]; ev.User == "" {
-			ev.User = strconv.Itoa(e.UID)
-		}
+		ev.User = userName(users, e.UID)
 	}
 	switch e.Kind {
+	case "audit-command", "audit-firewall":
+		sh := shellOf(e.Command)
+		ev.Shell, ev.Text = &sh, shown(e.Command)
+		if e.Kind == "audit-firewall" && e.Login >= 0 {
+			ev.User = userName(users, e.Login)
+		}
+		return ev, e.Command != "" && (e.Kind == "audit-command" || e.Login >= 0) // of the filter: not what daemons do all day
 	case "audit-exec":
 		line := strings.Join(mask.Argv(e.Argv), " ")
 		sh := shellOf(line)
@@ -95,6 +105,13 @@ func auditEvent(e auditlog.Event, users map[int]string) (fact.LogEvent, bool) {
 	}
 	ev.Text = e.Op
 	return ev, e.Kind == "audit-config"
+}
+
+func userName(users map[int]string, uid int) string {
+	if n := users[uid]; n != "" {
+		return n
+	}
+	return strconv.Itoa(uid)
 }
 
 // inScratch: programs are not installed there.

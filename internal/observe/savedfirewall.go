@@ -42,18 +42,18 @@ const maxRules = 4 << 20
 func seeSavedFirewall(_ context.Context, v *View, _ *fact.Snapshot, _ Scope) (Part, error) {
 	var p Part
 	for _, f := range savedTables {
-		if b, _, ok := p.read(v, f.path, maxRules); ok {
-			p.Firewall = append(p.Firewall, iptablessave.Parse(b, f.family, f.path)...)
+		if b, info, ok := p.read(v, f.path, maxRules); ok {
+			p.saved(info, iptablessave.Parse(b, f.family, f.path)...)
 		}
 	}
 	for _, f := range []fact.Path{"/etc/nftables.conf", "/etc/sysconfig/nftables.conf", "/etc/nftables.nft"} {
-		if b, _, ok := p.read(v, f, maxRules); ok {
-			p.Firewall = append(p.Firewall, nftconf.Parse(b, f)...)
+		if b, info, ok := p.read(v, f, maxRules); ok {
+			p.saved(info, nftconf.Parse(b, f)...)
 		}
 	}
 	for f, family := range map[fact.Path]string{"/etc/ufw/user.rules": "ip", "/etc/ufw/user6.rules": "ip6"} {
-		if b, _, ok := p.read(v, f, maxRules); ok {
-			p.Firewall = append(p.Firewall, ufw.Parse(b, family, f)...)
+		if b, info, ok := p.read(v, f, maxRules); ok {
+			p.saved(info, ufw.Parse(b, family, f)...)
 		}
 	}
 	for _, f := range p.list(v, "/etc/firewalld/zones") {
@@ -66,9 +66,17 @@ func seeSavedFirewall(_ context.Context, v *View, _ *fact.Snapshot, _ Scope) (Pa
 	return p, nil
 }
 
+// saved adds the tables of one file.
+func (p *Part) saved(file host.Info, sets ...fact.Ruleset) {
+	for i := range sets {
+		sets[i].Changed = file.Changed
+	}
+	p.Firewall = append(p.Firewall, sets...)
+}
+
 // zone adds a zone of firewalld. Ports of a service may be defined on the host.
 func (p *Part) zone(v *View, f fact.Path) {
-	b, _, ok := p.read(v, f, maxRules)
+	b, info, ok := p.read(v, f, maxRules)
 	if !ok {
 		return
 	}
@@ -88,5 +96,5 @@ func (p *Part) zone(v *View, f fact.Path) {
 		return nil
 	})
 	p.gap(f, err)
-	p.Firewall = append(p.Firewall, r)
+	p.saved(info, r)
 }

@@ -32,9 +32,10 @@ type Exposure struct {
 	Chain    string         `json:"chain,omitempty"` // and its place
 	RuleN    int            `json:"rule_n,omitempty"`
 	Backend  string         `json:"backend,omitempty"`
-	Saved    []fact.Origin  `json:"saved,omitempty"` // where the same rule is persisted
-	Auth     string         `json:"auth"`            // none, password, key, unknown
-	Peers    int            `json:"peers"`           // established connections from other hosts
+	Saved    []fact.Origin  `json:"saved,omitempty"`   // where the same rule is persisted
+	SavedBy  time.Time      `json:"saved_by,omitzero"` // the rule is no younger: one of those files was last changed then
+	Auth     string         `json:"auth"`              // none, password, key, unknown
+	Peers    int            `json:"peers"`             // established connections from other hosts
 	NetNS    uint64         `json:"netns,omitempty"`
 	Lease    string         `json:"lease"`
 
@@ -43,16 +44,7 @@ type Exposure struct {
 	Image     string    `json:"image,omitempty"`
 	Published []string  `json:"published,omitempty"` // addresses and ports of the host that lead to it: "0.0.0.0:6379"
 	By        string    `json:"by,omitempty"`        // text of the rule of address translation
-	Opened    []Opening `json:"opened,omitempty"`    // commands of shell histories that let somebody reach it
-}
-
-// Opening is a command of a shell history that opened a port, and when. Time is
-// zero where the history has none.
-type Opening struct {
-	Time   time.Time   `json:"time,omitzero"`
-	User   string      `json:"user,omitempty"`
-	Text   string      `json:"text"`
-	Origin fact.Origin `json:"origin"`
+	Opened    []Opening `json:"opened,omitempty"`    // commands that let somebody reach it
 }
 
 func (x *Index) exposures() []Exposure {
@@ -182,7 +174,7 @@ func (x *Index) because(e *Exposure, n *Net, r Reach) {
 	}
 	if r.Because != nil {
 		e.Because, e.RuleN = r.Because.Text, r.Because.N
-		e.Saved = x.savedTwins(r.Because)
+		e.Saved, e.SavedBy = x.savedTwins(r.Because)
 	}
 	sets := n.Filter
 	if o := n.other(e.NetNS); o != nil {
@@ -196,22 +188,28 @@ func (x *Index) because(e *Exposure, n *Net, r Reach) {
 	}
 }
 
-// savedTwins finds the persisted rules that do what a rule in force does.
-func (x *Index) savedTwins(r *fact.Rule) []fact.Origin {
-	var out []fact.Origin
+// savedTwins finds the persisted rules that do what a rule in force does, and
+// when the oldest of their files was last changed. The time of a status change
+// is taken, which nobody can set.
+func (x *Index) savedTwins(r *fact.Rule) (out []fact.Origin, by time.Time) {
 	for i := range x.S.Firewall {
-		if x.S.Firewall[i].Persisted == "" {
+		set := &x.S.Firewall[i]
+		if set.Persisted == "" {
 			continue
 		}
-		for _, c := range x.S.Firewall[i].Chains {
+		for _, c := range set.Chains {
 			for j := range c.Rules {
-				if sameEffect(&c.Rules[j], r) {
-					out = append(out, c.Rules[j].Origin)
+				if !sameEffect(&c.Rules[j], r) {
+					continue
+				}
+				out = append(out, c.Rules[j].Origin)
+				if !set.Changed.IsZero() && (by.IsZero() || set.Changed.Before(by)) {
+					by = set.Changed
 				}
 			}
 		}
 	}
-	return out
+	return out, by
 }
 
 func sameEffect(a, b *fact.Rule) bool {

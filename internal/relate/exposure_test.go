@@ -118,22 +118,3 @@ func TestMeIsTheAncestorsSocket(t *testing.T) {
 		t.Errorf("on a console: %+v", m)
 	}
 }
-
-func TestOpensPort(t *testing.T) {
-	for text, want := range map[string]bool{
-		"iptables -I INPUT 5 -p tcp --dport 6380 -j ACCEPT":       true,
-		"nft insert rule inet filter input tcp dport 6380 accept": true,
-		"ufw allow 6380/tcp":                               true,
-		"firewall-cmd --permanent --add-port=6380/tcp":     true,
-		"iptables -D INPUT -p tcp --dport 6380 -j DROP":    false,
-		"iptables -I INPUT -p tcp --dport 16380 -j ACCEPT": false,
-		"iptables -I INPUT -p tcp --dport 63800 -j ACCEPT": false,
-		"iptables -D INPUT -p tcp --dport 6380 -j ACCEPT":  false,
-		"ufw delete allow 6380/tcp":                        false,
-		"redis-cli -p 6380 accept":                         false,
-	} {
-		if got := OpensPort(&fact.LogEvent{Kind: "history", Text: text}, 6380); got != want {
-			t.Errorf("%q: %v", text, got)
-		}
-	}
-}

@@ -108,6 +108,9 @@ func (p *printer) because(e *relate.Exposure) {
 	for i := range e.Saved {
 		p.hang("    ", p.say("exposure.saved", "where", p.origin(&e.Saved[i])), 2)
 	}
+	if !e.SavedBy.IsZero() {
+		p.hang("    ", p.say("exposure.saved.by", "at", p.clock(e.SavedBy)), 2)
+	}
 	p.contained(e)
 	p.opened(e)
 }
@@ -132,7 +135,7 @@ func (p *printer) contained(e *relate.Exposure) {
 }
 
 // opened says since when, by whom and how a listener can be reached, as far as
-// shell histories tell.
+// shell histories, sudo and auditd tell.
 func (p *printer) opened(e *relate.Exposure) {
 	const most = 3
 	for i := range e.Opened[max(0, len(e.Opened)-most):] {

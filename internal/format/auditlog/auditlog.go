@@ -1,6 +1,6 @@
 // Package auditlog reads the records of auditd (/var/log/audit/audit.log) that
 // tell of an intrusion: programs that were started, connections, changes of
-// accounts. Records are lines of name=value; those of one event share a serial
+// accounts; and who changed the packet filter, and what sudo was asked for. Records are lines of name=value; those of one event share a serial
 // number (audit-userspace: auparse; kernel/audit.c, kernel/auditsc.c).
 package auditlog
 
@@ -16,11 +16,14 @@ import (
 )
 
 // Anchors are byte strings of which every line that is of use holds one.
-var Anchors = []string{"type=SYSCALL", "type=EXECVE", "type=SOCKADDR", "type=ADD_USER", "type=USER_CHAUTHTOK", "type=ADD_GROUP", "type=DAEMON_", "type=CONFIG_CHANGE"}
+var Anchors = []string{
+	"type=SYSCALL", "type=EXECVE", "type=SOCKADDR", "type=ADD_USER", "type=USER_CHAUTHTOK", "type=ADD_GROUP", "type=DAEMON_", "type=CONFIG_CHANGE",
+	"type=USER_CMD", "type=NETFILTER_CFG", "type=PROCTITLE",
+}
 
 // Event is the records of one serial number put together.
 type Event struct {
-	Kind    string // audit-exec, audit-connect, audit-user, audit-config
+	Kind    string // audit-exec, audit-connect, audit-user, audit-config, audit-command, audit-firewall
 	Time    time.Time
 	Serial  uint64
 	Line    int   // of its first record
@@ -33,7 +36,8 @@ type Event struct {
 	Argv    []string // of audit-exec; secrets are not masked
 	Peer    string   // address and port of audit-connect
 	Account string   // of audit-user
-	Op      string   // of audit-user and audit-config
+	Op      string   // of audit-user, audit-config and audit-firewall
+	Command string   // what sudo ran, or what changed the packet filter (its first 128 bytes); secrets are not masked
 }
 
 // Collector takes lines and gives events. Records of one event follow each
@@ -70,6 +74,16 @@ func (c *Collector) Add(line []byte, number int, offset int64) {
 		if e.Account == "" {
 			e.Account = f.text("id")
 		}
+	case "USER_CMD":
+		if f.get("res") == "success" {
+			e.Kind = "audit-command"
+			e.syscall(f)
+			e.Command = f.text("cmd")
+		}
+	case "NETFILTER_CFG":
+		e.Kind, e.Op = "audit-firewall", f.text("op")
+	case "PROCTITLE":
+		e.Command = f.text("proctitle")
 	case "DAEMON_END", "DAEMON_ABORT", "CONFIG_CHANGE":
 		e.Kind = "audit-config"
 		e.syscall(f)

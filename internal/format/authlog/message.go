@@ -118,14 +118,16 @@ func busybox(b []byte) (fact.LogEvent, bool) {
 }
 
 // sudo reads "USER : TTY=… ; PWD=… ; USER=root ; COMMAND=…": User is who asked,
-// Method whom the command ran as, Text the command.
+// Method whom the command ran as, Text the command. A reason before all that is
+// why it did not run.
 func sudo(msg []byte) (fact.LogEvent, bool) {
 	who, rest, ok := bytes.Cut(msg, []byte(" : "))
 	if !ok || bytes.IndexByte(who, ' ') >= 0 {
 		return fact.LogEvent{}, false
 	}
+	first, _, _ := bytes.Cut(rest, []byte{'='})
 	_, as, ok := bytes.Cut(rest, []byte("USER="))
-	if !ok {
+	if !ok || bytes.IndexByte(first, ' ') >= 0 {
 		return fact.LogEvent{}, false
 	}
 	as, tail, _ := bytes.Cut(as, []byte(" ;"))
