@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// posture is what is truly open or weak on every host of the lab: the forgotten port, for both families, and the way
-// the dev team set up its Redis.
-var posture = map[string]int{"redis/open": 2, "redis/as-root": 1, "redis/protected-configs": 1}
+// posture is what is truly open or weak on every host of the lab: the forgotten port, for both families, the rule that
+// somebody typed for it, and the way the dev team set up its Redis.
+var posture = map[string]int{"redis/open": 2, "redis/as-root": 1, "redis/protected-configs": 1, "exposure/opening-unleased": 1}
 
 // TestQuiet: a busy and honest host gives no attack finding, in any layout and with any packet filter; what is open is
 // said; and the load is put down to what really causes it.

@@ -16,7 +16,7 @@ import (
 func Explain(ctx context.Context, x *relate.Index, r judge.Report, causes []*Hypothesis) (*Scan, error) {
 	s := &Scan{
 		Schema: fact.SchemaVersion, ID: scanID(x), Host: x.S.Host, Taken: x.S.Taken,
-		Findings: r.Findings, Exposure: x.Exposures, Unknown: r.Unknown, Excused: r.Excused, Allowed: r.Allowed,
+		Findings: r.Findings, Exposure: x.Exposures, Openings: x.OpenRules(), Unknown: r.Unknown, Excused: r.Excused, Allowed: r.Allowed,
 		Coverage: x.S.Coverage, Counts: counts(x), Operator: operator(x),
 	}
 	for _, group := range groups(x, r.Findings) {

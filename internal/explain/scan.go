@@ -35,6 +35,7 @@ type Scan struct {
 	Incidents []Incident        `json:"incidents"`
 	Findings  []judge.Finding   `json:"findings"`
 	Exposure  []relate.Exposure `json:"exposure"`
+	Openings  []relate.OpenRule `json:"openings,omitempty"` // rules that let others in, and leases
 	Schedule  []relate.Schedule `json:"schedule,omitempty"` // of the autostarts in incidents
 	Unknown   []judge.Unknown   `json:"unknown"`
 	Excused   []judge.Excused   `json:"excused,omitempty"`

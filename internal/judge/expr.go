@@ -127,7 +127,7 @@ func (plainText) Visit(node *ast.Node) {
 var goNames = fieldNames(
 	fact.HostInfo{}, fact.Load{}, fact.Process{}, fact.Socket{}, fact.Autostart{}, fact.File{},
 	fact.Account{}, fact.Key{}, fact.Service{}, fact.LogEvent{}, fact.Coverage{}, fact.Container{}, fact.Flow{}, fact.Kernel{}, fact.Module{},
-	relate.Exposure{}, relate.Schedule{}, relate.Start{}, relate.Past{}, Finding{},
+	relate.Exposure{}, relate.OpenRule{}, relate.Schedule{}, relate.Start{}, relate.Past{}, Finding{},
 )
 
 // fieldNames walks the types. Two Go names for one JSON name would make rules

@@ -107,8 +107,20 @@ func subjects(x *relate.Index, kind string) []subject {
 		for i := range x.Exposures {
 			out = append(out, subject{x.Exposures[i].Ref, &x.Exposures[i], nil, nil})
 		}
+	case "opening":
+		openings := x.OpenRules()
+		for i := range openings {
+			out = append(out, subject{openings[i].Ref, &openings[i], savedAt(&openings[i]), nil})
+		}
 	}
 	return out
+}
+
+func savedAt(o *relate.OpenRule) *fact.Origin {
+	if len(o.Saved) == 0 {
+		return nil
+	}
+	return &o.Saved[0]
 }
 
 func originOf(p fact.Path) *fact.Origin {

@@ -59,6 +59,7 @@ var kinds = map[string]any{
 	fact.KindModule:    &fact.Module{},
 	fact.KindLoad:      &fact.Load{},
 	"exposure":         &relate.Exposure{},
+	"opening":          &relate.OpenRule{},
 }
 
 // LoadRules reads every rule.yaml below fsys and compiles it. A rule that is

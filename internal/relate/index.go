@@ -5,6 +5,7 @@
 package relate
 
 import (
+	"sync"
 	"time"
 
 	"demine/internal/fact"
@@ -31,6 +32,7 @@ type Index struct {
 
 	Schedules []Schedule
 	Exposures []Exposure
+	openRules func() []OpenRule
 }
 
 // New builds the Index of a snapshot.
@@ -49,6 +51,7 @@ func New(s *fact.Snapshot) *Index {
 	x.addRest()
 	x.Schedules = x.schedules()
 	x.Exposures = x.exposures()
+	x.openRules = sync.OnceValue(x.findOpenRules)
 	return x
 }
 

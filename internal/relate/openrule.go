@@ -1,0 +1,220 @@
+package relate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"strings"
+	"time"
+
+	"demine/internal/fact"
+)
+
+// OpenRule is a rule in force that lets somebody from outside in to a port, and
+// all that is known of how it came to be there.
+type OpenRule struct {
+	Ref      fact.Ref         `json:"ref"`
+	ID       string           `json:"id"` // O-1a2b3c: the same as long as the rule is
+	Backend  string           `json:"backend"`
+	Family   string           `json:"family"`
+	Table    string           `json:"table"`
+	Chain    string           `json:"chain"`
+	N        int              `json:"n"`
+	Text     string           `json:"text"`
+	Proto    string           `json:"proto,omitempty"` // tcp, udp; empty: any
+	Ports    []fact.PortRange `json:"ports,omitempty"` // none: all
+	Sources  []netip.Prefix   `json:"sources,omitempty"`
+	Everyone bool             `json:"everyone"` // it asks for no source
+	Packets  uint64           `json:"packets,omitempty"`
+
+	Listeners []string `json:"listeners,omitempty"` // that it leads to; none: nothing listens
+	Service   string   `json:"service,omitempty"`   // of the first of them
+	Published []string `json:"published,omitempty"` // addresses and ports of the host, of a container's
+
+	Keeper  string        `json:"keeper,omitempty"` // software whose chain it is: docker, kubernetes …
+	Kept    string        `json:"kept"`             // saved, runtime (gone with the next boot), unknown
+	Saved   []fact.Origin `json:"saved,omitempty"`
+	SavedAt time.Time     `json:"saved_at,omitzero"` // last change of that file: it was there then
+	By      []Typed       `json:"by,omitempty"`      // commands that made such a rule, oldest first
+	Since   time.Time     `json:"since,omitzero"`
+	Known   string        `json:"known,omitempty"` // how: command, not-later, not-before; empty: not known
+	Drift   string        `json:"drift,omitempty"` // runtime, typed, outlived; empty: it is meant to be there
+	Lease   string        `json:"lease,omitempty"`
+	Left    int           `json:"left_s,omitempty"` // seconds until a lease ends
+}
+
+// Typed is a command that made such a rule.
+type Typed struct {
+	Opening
+	Ends  time.Time `json:"ends,omitzero"`   // when firewalld was to take it back
+	Lasts bool      `json:"lasts,omitempty"` // it wrote the configuration of ufw or firewalld, as is their way
+}
+
+// leaseTable is that of demine's own leases, and leaseComment marks the rules of
+// the host's chains that let in whom it marks.
+const (
+	leaseTable   = "demine_lease"
+	leaseComment = "demine lease"
+)
+
+// ours reports whether a table is demine's own.
+func ours(rs *fact.Ruleset) bool {
+	return rs.Backend == "nft" && (rs.Table == "demine" || rs.Table == leaseTable)
+}
+
+// openingID names a rule by what it is and not by its place, which moves.
+func openingID(rs *fact.Ruleset, chain, text string) string {
+	h := sha256.Sum256([]byte(strings.Join([]string{rs.Backend, rs.Family, rs.Table, chain, text}, "\x00")))
+	return "O-" + hex.EncodeToString(h[:3])
+}
+
+// OpenRules are the rules that open something: those of the host first, then
+// leases. They are found when asked for the first time.
+func (x *Index) OpenRules() []OpenRule { return x.openRules() }
+
+func (x *Index) findOpenRules() (out []OpenRule) {
+	if ok, _ := x.Covered("firewall"); !ok && len(x.S.Firewall) == 0 {
+		return nil
+	}
+	n := NetOf(x.S)
+	for _, c := range n.openers(x) {
+		o := OpenRule{
+			ID: openingID(c.set, c.chain, c.rule.Text), Backend: c.set.Backend, Family: c.set.Family, Table: c.set.Table,
+			Chain: c.chain, N: c.rule.N, Text: c.rule.Text, Packets: c.rule.Packets,
+			Proto: c.rule.Proto, Ports: c.rule.DPort, Sources: askedSources(c.rule),
+		}
+		o.Ref = fact.Ref("opening:" + o.ID)
+		o.Everyone = len(o.Sources) == 0 && !c.rule.NotSrc
+		if i := indexOf(out, o.ID); i >= 0 { // the same rule twice, or one with a set
+			out[i].join(&o)
+			continue
+		}
+		x.leadsTo(&o, c.exposure)
+		x.kept(&o, &c)
+		x.typedBy(&o, &c)
+		o.sum(x.S.Host.BootTime, x.Now)
+		out = append(out, o)
+	}
+	return append(out, x.leases()...)
+}
+
+func indexOf(in []OpenRule, id string) int {
+	for i := range in {
+		if in[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// join adds what another rule of the same text lets in.
+func (o *OpenRule) join(p *OpenRule) {
+	o.Sources = append(o.Sources, p.Sources...)
+	o.Ports = merged(append(o.Ports, p.Ports...))
+	if o.Everyone = o.Everyone || p.Everyone; o.Everyone {
+		o.Sources = nil
+	}
+}
+
+// leases are the elements of demine's own table.
+func (x *Index) leases() (out []OpenRule) {
+	for i := range x.S.Firewall {
+		rs := &x.S.Firewall[i]
+		if rs.Persisted != "" || rs.Table != leaseTable || !ours(rs) {
+			continue
+		}
+		for j := range rs.Chains {
+			for k := range rs.Chains[j].Rules {
+				r := &rs.Chains[j].Rules[k]
+				if r.SetMark.Mask == 0 || len(r.DPort) == 0 || r.Comment == "" {
+					continue
+				}
+				o := OpenRule{
+					ID: openingID(rs, rs.Chains[j].Name, r.Comment+" "+r.Text), Backend: rs.Backend, Family: rs.Family, Table: rs.Table,
+					Chain: rs.Chains[j].Name, N: r.N, Text: r.Text, Proto: r.Proto, Ports: r.DPort, Sources: r.Src, Packets: r.Packets,
+					Kept: "runtime", Keeper: "demine", Lease: r.Comment, Left: r.Left,
+				}
+				o.Ref = fact.Ref("opening:" + o.ID)
+				x.leadsTo(&o, nil)
+				out = append(out, o)
+			}
+		}
+	}
+	return out
+}
+
+// leadsTo names the listeners behind an opening.
+func (x *Index) leadsTo(o *OpenRule, only *Exposure) {
+	for i := range x.Exposures {
+		e := &x.Exposures[i]
+		if only != nil && e != only || e.From == "local" || o.Proto != "" && o.Proto != e.Proto || only == nil && e.Apart {
+			continue
+		}
+		if len(o.Ports) > 0 && !hasPort(o.Ports, e.Port) && only == nil {
+			continue
+		}
+		if o.Listeners = append(o.Listeners, e.Listener); o.Service == "" {
+			o.Service = e.Service
+		}
+		o.Published = append(o.Published, e.Published...)
+	}
+}
+
+// sum says since when there is an opening, and whether anybody decided on it.
+func (o *OpenRule) sum(boot, now time.Time) {
+	switch t := o.typedAt(boot); {
+	case !t.IsZero():
+		o.Since, o.Known = t, "command"
+	case o.Kept == "saved" && !o.SavedAt.IsZero():
+		o.Since, o.Known = o.SavedAt, "not-later"
+	case o.Kept == "runtime" && !boot.IsZero():
+		o.Since, o.Known = boot, "not-before"
+	}
+	o.Drift = o.drift(now)
+}
+
+// typedAt is the time of the command that made the rule: of a rule that is not
+// saved the last since the boot, of one that is the first.
+func (o *OpenRule) typedAt(boot time.Time) (at time.Time) {
+	for _, c := range o.By {
+		switch {
+		case c.Time.IsZero(), o.Kept == "runtime" && c.Time.Before(boot):
+		case at.IsZero() || o.Kept == "runtime":
+			at = c.Time
+		}
+	}
+	return at
+}
+
+// drift says why an opening is not what somebody keeps the host by: firewalld
+// was told to take it back and it is still there; somebody typed it past the
+// tools that keep a configuration, or for one address; or nothing has it saved.
+// One that firewalld is yet to take back is somebody's decision.
+func (o *OpenRule) drift(now time.Time) string {
+	if n := len(o.By); n > 0 && !o.By[n-1].Ends.IsZero() {
+		last := o.By[n-1]
+		if o.Kept == "saved" || !last.Time.IsZero() && last.Ends.Before(now) {
+			return "outlived"
+		}
+		return ""
+	}
+	for _, c := range o.By {
+		if c.Ends.IsZero() && (!c.Lasts || o.single()) {
+			return "typed"
+		}
+	}
+	if o.Kept == "runtime" && o.Keeper == "" {
+		return "runtime"
+	}
+	return ""
+}
+
+// single: it is for single addresses, as an exception for a person is.
+func (o *OpenRule) single() bool {
+	for _, p := range o.Sources {
+		if !p.IsSingleIP() {
+			return false
+		}
+	}
+	return len(o.Sources) > 0
+}
