@@ -33,7 +33,8 @@ func drifting(live []fact.Ruleset, saved []fact.Ruleset, lines ...fact.LogEvent)
 	return New(&fact.Snapshot{
 		Host: fact.HostInfo{Self: 900, BootTime: openTime.Add(-30 * 24 * time.Hour)}, Taken: openTime.Add(24 * time.Hour),
 		Coverage: []fact.Coverage{{Observer: "firewall", State: fact.Seen}, {Observer: "savedfirewall", State: fact.Seen}},
-		Process:  []fact.Process{{Ref: "process:900", PID: 900, NetNS: 1}, {Ref: "process:46", PID: 46, Comm: "redis-server", NetNS: 1, Sockets: []uint64{10}}},
+		Process: []fact.Process{{Ref: "process:900", PID: 900, NetNS: 1},
+			{Ref: "process:46", PID: 46, Comm: "redis-server", NetNS: 1, Sockets: []uint64{10}}},
 		Socket:   []fact.Socket{{Ref: "socket:10", Proto: "tcp", State: "LISTEN", Local: any4, Port: 6380, Inode: 10, NetNS: 1}},
 		Firewall: append(live, saved...), Log: lines,
 	})
