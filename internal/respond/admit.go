@@ -25,7 +25,6 @@ type Doorway struct {
 // or at their end will be, cut off; Left of those that have ended is 0.
 type Admitted struct {
 	Mark       uint32      `json:"mark"` // one bit; 0: no table of leases is there
-	Until      time.Time   `json:"until,omitzero"`
 	Admissions []Admission `json:"admissions,omitempty"`
 	Cut        []Admission `json:"cut,omitempty"`
 	Doorways   []RuleAt    `json:"doorways,omitempty"`

@@ -2,15 +2,247 @@ package respond
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"demine/internal/fact"
 )
 
-func (f liveFilter) Admit(context.Context, uint32, time.Time, []Doorway, []Admission) error {
-	return ErrUnavailable
+// leastLeft is the shortest time of an element: the kernel counts in ticks, at
+// the coarsest of 10 ms, and takes less than one for no end at all.
+const leastLeft = 100 * time.Millisecond
+
+func (f liveFilter) Admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := admissible(mark, until, as); err != nil {
+		return err
+	}
+	doors = firstOfChain(doors)
+	// Doorways of iptables-legacy first: without elements they let nobody in, and
+	// are all that has to be taken back when the one transaction of nf_tables,
+	// where all the rest is, fails.
+	made, err := openXT(mark, doors)
+	if err == nil {
+		err = admit(ctx, mark, until, doors, as)
+	}
+	if err != nil {
+		return errors.Join(admitError(err), closeXT(doorPlaces(made)))
+	}
+	return nil
 }
 
-func (f liveFilter) Dismiss(context.Context, []Admission) error { return ErrUnavailable }
+func admissible(mark uint32, until time.Time, as []Admission) error {
+	if !oneBit(mark) {
+		return fmt.Errorf("mark %#x is not one bit", mark)
+	}
+	if until.IsZero() {
+		return errors.New("leases without an end")
+	}
+	for _, a := range as {
+		if a.Proto != "tcp" && a.Proto != "udp" || a.Port < 1 || a.Port > 65535 || !a.From.IsValid() || a.From.Addr().Is4In6() || len(a.Lease) > 200 {
+			return fmt.Errorf("no admission: %+v", a)
+		}
+		if a.Left < leastLeft {
+			return fmt.Errorf("lease %s is at its end", a.Lease)
+		}
+	}
+	return nil
+}
 
-func (f liveFilter) Admitted(context.Context) (Admitted, error) { return Admitted{}, ErrUnavailable }
+func doorPlaces(doors []Doorway) (out []RuleAt) {
+	for _, d := range doors {
+		out = append(out, d.At)
+	}
+	return out
+}
 
-func (f liveFilter) Retire(context.Context) error { return ErrUnavailable }
+// admit does what is nf_tables' in one transaction. A kernel that does not know
+// the time of day in rules (before 5.4) gets the chain without that end.
+func admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
+	try := func(until time.Time) error {
+		return editLeases(func(have leases) (leases, error) {
+			if len(have.admissions) > 0 && have.mark != mark {
+				return have, Refuse("refuse.lease.other-mark")
+			}
+			return have.with(mark, until, as), nil
+		}, func() ([]message, error) {
+			if len(doors) == 0 {
+				return nil, nil
+			}
+			sets, err := rulesInForce(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return openNFT(sets, mark, doors)
+		})
+	}
+	err := try(until)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		err = try(time.Time{})
+	}
+	return err
+}
+
+// with are the leases with some more, or with another end.
+func (l leases) with(mark uint32, until time.Time, as []Admission) leases {
+	l.mark, l.until = mark, until
+	for _, a := range as {
+		a.From = a.From.Masked()
+		l = l.without(a)
+		l.admissions = append(l.admissions, a)
+		if a.Cut {
+			l.cut = append(l.cut, a.ended())
+		}
+	}
+	return l
+}
+
+// without takes an element away and the one that promises to cut.
+func (l leases) without(a Admission) leases {
+	same := func(o Admission) bool { return o.key() == a.key() }
+	l.admissions = slices.DeleteFunc(slices.Clone(l.admissions), same)
+	l.cut = slices.DeleteFunc(slices.Clone(l.cut), same)
+	return l
+}
+
+func (a Admission) ended() Admission {
+	a.Left, a.Cut = 0, true
+	return a
+}
+
+// editLeases commits what edit makes of the table, with more, again when an
+// element ended between the look and the change.
+func editLeases(edit func(leases) (leases, error), more func() ([]message, error)) error {
+	var err error
+	for range 5 {
+		err = editNFTables(func(n *nfTables) ([]message, error) {
+			have, err := n.leases()
+			if err != nil {
+				return nil, err
+			}
+			want, err := edit(have)
+			if err != nil {
+				return nil, err
+			}
+			rest, err := more()
+			return append(want.batch(have), rest...), err
+		})
+		if !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
+	return err
+}
+
+// admitError says why the kernel does not take it.
+func admitError(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return Refuse("refuse.lease.owned")
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EPROTONOSUPPORT):
+		return Refuse("refuse.lease.kernel", "error", err.Error())
+	}
+	return err
+}
+
+// none is a change of the table alone.
+func none() ([]message, error) { return nil, nil }
+
+func (f liveFilter) Dismiss(_ context.Context, as []Admission) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var now leases
+	var cut []Admission
+	err := editLeases(func(have leases) (leases, error) {
+		now, cut = have.dismissed(as)
+		return now, nil
+	}, none)
+	if err != nil || len(cut) == 0 {
+		return err
+	}
+	if err := cutOff(cut, now.admissions); err != nil {
+		return fmt.Errorf("connections of leases that have ended are blocked, and still there: %w", err)
+	}
+	return editLeases(func(have leases) (leases, error) { return have.resolved(cut), nil }, none)
+}
+
+// dismissed are the leases without some, and those whose connections are to be
+// cut. What another lease has taken over stays.
+func (l leases) dismissed(as []Admission) (_ leases, cut []Admission) {
+	for _, a := range as {
+		a.From = a.From.Masked()
+		if slices.ContainsFunc(l.admissions, func(o Admission) bool { return o.key() == a.key() && o.Lease != a.Lease }) {
+			continue
+		}
+		l = l.without(a)
+		if a.Cut {
+			cut = append(cut, a.ended())
+		}
+	}
+	l.cut = append(l.cut, cut...)
+	return l, cut
+}
+
+// resolved are the leases without what was cut, unless it is open again.
+func (l leases) resolved(cut []Admission) leases {
+	l.cut = slices.DeleteFunc(slices.Clone(l.cut), func(c Admission) bool {
+		return slices.Contains(cut, c) && !slices.ContainsFunc(l.admissions, func(a Admission) bool { return a.key() == c.key() })
+	})
+	return l
+}
+
+func (f liveFilter) Admitted(ctx context.Context) (Admitted, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	sets, err := rulesInForce(ctx)
+	if err != nil {
+		return Admitted{}, err
+	}
+	now := Admitted{Doorways: doorwaysIn(sets)}
+	if !slices.ContainsFunc(sets, isLeaseTable) {
+		return now, nil
+	}
+	n, err := openNFTables()
+	if err != nil {
+		return now, err
+	}
+	defer n.close()
+	l, err := n.leases()
+	now.Mark, now.Admissions, now.Cut = l.mark, l.admissions, l.cut
+	return now, err
+}
+
+func isLeaseTable(rs fact.Ruleset) bool {
+	return rs.Backend == "nft" && rs.Family == "inet" && rs.Table == leaseTable && rs.Persisted == ""
+}
+
+func (f liveFilter) Retire(ctx context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	now, err := f.Admitted(ctx)
+	if err != nil {
+		return err
+	}
+	if all := append(now.Admissions, now.Cut...); len(all) > 0 {
+		if err := f.Dismiss(ctx, all); err != nil {
+			return err
+		}
+	}
+	if err := closeXT(now.Doorways); err != nil {
+		return admitError(err)
+	}
+	return admitError(editNFTables(func(*nfTables) ([]message, error) {
+		sets, err := rulesInForce(ctx)
+		out := closeNFT(sets)
+		if slices.ContainsFunc(sets, isLeaseTable) {
+			out = append(out, nfMessage(unix.NFT_MSG_DELTABLE, "inet", 0, textAttr(unix.NFTA_TABLE_NAME, leaseTable)))
+		}
+		return out, err
+	}))
+}

@@ -87,3 +87,5 @@ func textAttr(typ uint16, s string) []byte { return attr(typ, append([]byte(s), 
 func be32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
 
 func be64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
+
+func native32(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }

@@ -45,14 +45,13 @@ func (s Shut) door() string { return fmt.Sprintf("%s-%d", s.Proto, s.Port) }
 // nftShut makes the batch after which exactly these ports are shut in a family.
 // had names the chains that are there.
 func nftShut(family string, had []string, shuts []Shut) []netlink.Message {
-	b := nftBatch{family: family}
+	b := nftBatch{family: family, table: shutTable}
 	if len(shuts) == 0 {
-		b.add(unix.NFT_MSG_DELTABLE, 0, textAttr(unix.NFTA_TABLE_NAME, shutTable))
+		b.add(unix.NFT_MSG_DELTABLE, 0, textAttr(unix.NFTA_TABLE_NAME, b.table))
 		return b.out
 	}
-	b.add(unix.NFT_MSG_NEWTABLE, netlink.Create, textAttr(unix.NFTA_TABLE_NAME, shutTable))
-	b.chain(shutHook, nest(unix.NFTA_CHAIN_HOOK, attr(unix.NFTA_HOOK_HOOKNUM, be32(unix.NF_INET_LOCAL_IN)), attr(unix.NFTA_HOOK_PRIORITY, be32(1<<32+shutPriority))),
-		attr(unix.NFTA_CHAIN_POLICY, be32(nfAccept)), textAttr(unix.NFTA_CHAIN_TYPE, "filter"))
+	b.add(unix.NFT_MSG_NEWTABLE, netlink.Create, textAttr(unix.NFTA_TABLE_NAME, b.table))
+	b.baseChain(shutHook, unix.NF_INET_LOCAL_IN, shutPriority)
 	b.flush(shutHook)
 	for _, name := range had {
 		if name != shutHook {
@@ -66,7 +65,7 @@ func nftShut(family string, had []string, shuts []Shut) []netlink.Message {
 	}
 	for _, name := range had {
 		if !wanted[name] {
-			b.add(unix.NFT_MSG_DELCHAIN, 0, textAttr(unix.NFTA_CHAIN_TABLE, shutTable), textAttr(unix.NFTA_CHAIN_NAME, name))
+			b.deleteChain(name)
 		}
 	}
 	b.rule(shutHook, "", append(iifname("lo"), verdict(expr.VerdictAccept, ""))...)
@@ -76,10 +75,10 @@ func nftShut(family string, had []string, shuts []Shut) []netlink.Message {
 	return b.out
 }
 
-// nftBatch collects messages about the table of demine's own in one family.
+// nftBatch collects messages about a table of demine's own in one family.
 type nftBatch struct {
-	family string
-	out    []netlink.Message
+	family, table string
+	out           []netlink.Message
 }
 
 func (b *nftBatch) add(typ int, flags netlink.HeaderFlags, attrs ...[]byte) {
@@ -87,11 +86,21 @@ func (b *nftBatch) add(typ int, flags netlink.HeaderFlags, attrs ...[]byte) {
 }
 
 func (b *nftBatch) chain(name string, attrs ...[]byte) {
-	b.add(unix.NFT_MSG_NEWCHAIN, netlink.Create, append([][]byte{textAttr(unix.NFTA_CHAIN_TABLE, shutTable), textAttr(unix.NFTA_CHAIN_NAME, name)}, attrs...)...)
+	b.add(unix.NFT_MSG_NEWCHAIN, netlink.Create, append([][]byte{textAttr(unix.NFTA_CHAIN_TABLE, b.table), textAttr(unix.NFTA_CHAIN_NAME, name)}, attrs...)...)
+}
+
+// baseChain is one of type filter that lets pass what it does not decide.
+func (b *nftBatch) baseChain(name string, hook uint32, priority int32) {
+	b.chain(name, nest(unix.NFTA_CHAIN_HOOK, attr(unix.NFTA_HOOK_HOOKNUM, be32(hook)), attr(unix.NFTA_HOOK_PRIORITY, be32(uint32(priority)))),
+		attr(unix.NFTA_CHAIN_POLICY, be32(nfAccept)), textAttr(unix.NFTA_CHAIN_TYPE, "filter"))
+}
+
+func (b *nftBatch) deleteChain(name string) {
+	b.add(unix.NFT_MSG_DELCHAIN, 0, textAttr(unix.NFTA_CHAIN_TABLE, b.table), textAttr(unix.NFTA_CHAIN_NAME, name))
 }
 
 func (b *nftBatch) flush(name string) {
-	b.add(unix.NFT_MSG_DELRULE, 0, textAttr(unix.NFTA_RULE_TABLE, shutTable), textAttr(unix.NFTA_RULE_CHAIN, name))
+	b.add(unix.NFT_MSG_DELRULE, 0, textAttr(unix.NFTA_RULE_TABLE, b.table), textAttr(unix.NFTA_RULE_CHAIN, name))
 }
 
 func (b *nftBatch) shut(s Shut) {
@@ -109,19 +118,25 @@ func (b *nftBatch) shut(s Shut) {
 }
 
 func (b *nftBatch) rule(chain, comment string, exprs ...expr.Any) {
+	b.add(unix.NFT_MSG_NEWRULE, netlink.Create|netlink.Append, textAttr(unix.NFTA_RULE_TABLE, b.table),
+		textAttr(unix.NFTA_RULE_CHAIN, chain), ruleBody(b.family, comment, exprs))
+}
+
+// ruleBody is what a rule says, as attributes.
+func ruleBody(family, comment string, exprs []expr.Any) []byte {
 	var list []byte
 	for _, e := range exprs {
-		raw, err := expr.Marshal(familyNumbers[b.family], e)
+		raw, err := expr.Marshal(familyNumbers[family], e)
 		if err != nil {
 			panic("respond: " + err.Error()) // an expression of ours
 		}
 		list = append(list, nest(unix.NFTA_LIST_ELEM, raw)...)
 	}
-	attrs := [][]byte{textAttr(unix.NFTA_RULE_TABLE, shutTable), textAttr(unix.NFTA_RULE_CHAIN, chain), nest(unix.NFTA_RULE_EXPRESSIONS, list)}
+	body := nest(unix.NFTA_RULE_EXPRESSIONS, list)
 	if comment != "" {
-		attrs = append(attrs, attr(unix.NFTA_RULE_USERDATA, userdata.AppendString(nil, userdata.TypeComment, comment)))
+		body = append(body, attr(unix.NFTA_RULE_USERDATA, userdata.AppendString(nil, userdata.TypeComment, comment))...)
 	}
-	b.add(unix.NFT_MSG_NEWRULE, netlink.Create|netlink.Append, attrs...)
+	return body
 }
 
 func familyOf(p netip.Prefix) string {

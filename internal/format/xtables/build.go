@@ -11,14 +11,18 @@ type Criteria struct {
 	DPort uint16       // with Proto
 	Src   netip.Prefix // of the table's family
 	In    string       // interface; a trailing * is a prefix
+
+	Mark    uint32 // all of these bits are set in the packet's mark; 0: any
+	Comment string // for people, at most 255 bytes
 }
 
 // Verdict is that of a standard target.
 type Verdict int32
 
-// NF_DROP and XT_RETURN as the kernel writes them.
+// NF_DROP, NF_ACCEPT and XT_RETURN as the kernel writes them.
 const (
 	Drop   Verdict = -1
+	Accept Verdict = -2
 	Return Verdict = verdictReturn
 	// Jump is for an Entry with the name of a chain.
 	Jump Verdict = 0
@@ -39,6 +43,12 @@ func NewEntry(family string, m Criteria, v Verdict) Entry {
 	b := make([]byte, l.head)
 	m.head(l, b)
 	b = append(b, m.ports()...)
+	if m.Mark != 0 {
+		b = append(b, newMatch("mark", 1, MarkInfo(m.Mark))...)
+	}
+	if m.Comment != "" {
+		b = append(b, newMatch("comment", 0, CommentInfo(m.Comment))...)
+	}
 	target := len(b)
 	b = append(b, make([]byte, standardTarget)...)
 	order.PutUint16(b[target:], standardTarget)
@@ -83,12 +93,34 @@ func (m Criteria) ports() []byte {
 	if protoNumber[m.Proto] == 0 {
 		return nil
 	}
-	b := make([]byte, portMatch)
-	order.PutUint16(b, portMatch)
-	copy(b[2:], m.Proto)
-	order.PutUint16(b[partHead+2:], 65535) // source ports 0 to 65535
-	order.PutUint16(b[partHead+4:], m.DPort)
-	order.PutUint16(b[partHead+6:], m.DPort)
+	b := make([]byte, portMatch-partHead)
+	order.PutUint16(b[2:], 65535) // source ports 0 to 65535
+	order.PutUint16(b[4:], m.DPort)
+	order.PutUint16(b[6:], m.DPort)
+	return newMatch(m.Proto, 0, b)
+}
+
+// newMatch is a struct xt_entry_match.
+func newMatch(name string, revision byte, info []byte) []byte {
+	b := make([]byte, partHead, partHead+len(info))
+	order.PutUint16(b, uint16(partHead+len(info)))
+	copy(b[2:], name)
+	b[partHead-1] = revision
+	return append(b, info...)
+}
+
+// MarkInfo is struct xt_mark_mtinfo1, padded: all of these bits are set.
+func MarkInfo(mark uint32) []byte {
+	b := make([]byte, 16)
+	order.PutUint32(b, mark)
+	order.PutUint32(b[4:], mark)
+	return b
+}
+
+// CommentInfo is struct xt_comment_info.
+func CommentInfo(text string) []byte {
+	b := make([]byte, 256)
+	copy(b[:255], text)
 	return b
 }
 

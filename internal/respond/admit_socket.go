@@ -1,0 +1,94 @@
+package respond
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Of linux/sock_diag.h and linux/inet_diag.h. A struct inet_diag_req_v2 is eight
+// bytes and an inet_diag_sockid; a struct inet_diag_msg begins with four and one.
+const (
+	sockDiagByFamily, sockDestroy = 20, 21
+	diagRequestHead               = 8
+	diagAnswerHead                = 4
+	sockID                        = 48
+	tcpEstablishedStates          = 1<<1 | 1<<4 | 1<<5 | 1<<8 // established, fin-wait-1 and -2, close-wait: never those that listen
+)
+
+// destroySockets ends the TCP sockets of this host that belong to connections,
+// each by its cookie: a search by addresses would fall back on the socket that
+// listens. Kernels without SOCK_DESTROY (CONFIG_INET_DIAG_DESTROY) leave them.
+func destroySockets(gone []connection) error {
+	wanted := map[tuple]bool{}
+	for _, c := range gone {
+		if c.orig.proto == unix.IPPROTO_TCP {
+			wanted[c.reply] = true
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	var found [][]byte
+	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+		err := dump(unix.NETLINK_SOCK_DIAG, diagRequest(sockDiagByFamily, netlink.Dump, family, make([]byte, sockID)), func(b []byte) {
+			if len(b) >= diagAnswerHead+sockID && wanted[socketTuple(b)] {
+				found = append(found, append([]byte{b[0]}, b[diagAnswerHead:diagAnswerHead+sockID]...))
+			}
+		})
+		if errors.Is(err, unix.ENOENT) { // a kernel without inet_diag
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("sockets: %w", err)
+		}
+	}
+	return destroy(found)
+}
+
+func destroy(found [][]byte) error {
+	if len(found) == 0 {
+		return nil
+	}
+	c, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	if err != nil {
+		return fmt.Errorf("sockets: %w", err)
+	}
+	defer c.Close()
+	for _, s := range found {
+		if err := c.SetDeadline(time.Now().Add(nfAnswer)); err != nil {
+			return err
+		}
+		_, err := c.Execute(diagRequest(sockDestroy, netlink.Acknowledge, s[0], s[1:]))
+		switch {
+		case errors.Is(err, unix.EOPNOTSUPP):
+			return nil
+		case err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESTALE):
+			return fmt.Errorf("end a socket: %w", err)
+		}
+	}
+	return nil
+}
+
+func diagRequest(typ netlink.HeaderType, flags netlink.HeaderFlags, family byte, id []byte) netlink.Message {
+	b := []byte{family, unix.IPPROTO_TCP, 0, 0}
+	b = binary.NativeEndian.AppendUint32(b, tcpEstablishedStates)
+	return netlink.Message{Header: netlink.Header{Type: typ, Flags: netlink.Request | flags}, Data: append(b, id...)}
+}
+
+// socketTuple is from the socket's own address to the other one's.
+func socketTuple(b []byte) tuple {
+	id, size := b[diagAnswerHead:], 4
+	if b[0] == unix.AF_INET6 {
+		size = 16
+	}
+	src, _ := netip.AddrFromSlice(id[4 : 4+size])
+	dst, _ := netip.AddrFromSlice(id[20 : 20+size])
+	return tuple{unix.IPPROTO_TCP, netip.AddrPortFrom(src.Unmap(), binary.BigEndian.Uint16(id)),
+		netip.AddrPortFrom(dst.Unmap(), binary.BigEndian.Uint16(id[2:]))}
+}
