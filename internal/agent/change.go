@@ -22,6 +22,7 @@ import (
 type Settings struct {
 	State   string // folder of demine's own state; empty: /var/lib/demine, or /run/demine
 	Version string
+	Lang    string // of what the keeper of leases tells people; empty: English
 }
 
 // With gives the Agent with other settings.
@@ -168,8 +169,11 @@ func (a *Agent) operator(ctx context.Context) respond.Operator {
 }
 
 func (a *Agent) operatorOf(snap *fact.Snapshot) respond.Operator {
-	by := respond.Operator{UID: snap.Host.UID, PID: snap.Host.Self, Version: a.settings.Version}
-	x := relate.New(snap)
+	return operatorIn(relate.New(snap), a.settings.Version)
+}
+
+func operatorIn(x *relate.Index, version string) respond.Operator {
+	by := respond.Operator{UID: x.S.Host.UID, PID: x.S.Host.Self, Version: version}
 	me := x.Me()
 	if me.SSHD != nil {
 		by.Session, by.Since = string(me.SSHD.Ref), me.SSHD.Started

@@ -55,7 +55,7 @@ func (a *app) flags(b *strings.Builder, head string, set *pflag.FlagSet) {
 			name = "-" + f.Shorthand + ", --" + f.Name
 		}
 		if f.Value.Type() != "bool" {
-			name += " " + placeholders[f.Name]
+			name += " " + placeholder(f)
 		}
 		b.WriteString("  " + padded(name, 23) + f.Usage + "\n")
 	})
@@ -66,8 +66,18 @@ var placeholders = map[string]string{
 	"lang": "LANG", "color": "WHEN", "log-level": "LEVEL", "fail-on": "CLASS", "deep": "PATH", "yara": "FILE", "wire": "TIME", "from": "FILE", "state": "DIR",
 	"keep": "ADDR", "incident": "ID", "finding": "ID", "revert": "TIME", "redis-bind": "ADDR", "redis-port": "PORT",
 	"client-config": "FILE", "host": "NAME", "output": "FILE", "max-mb": "MB", "format": "WORD",
-	"why": "TEXT", "until": "DAY", "end": "ID",
+	"why": "TEXT", "until": "DAY", "end": "ID", "for": "TIME", "who": "TEXT",
 }
+
+// placeholder: a flag that means something else in one command says so itself.
+func placeholder(f *pflag.Flag) string {
+	if own := f.Annotations[placeholderNote]; len(own) > 0 {
+		return own[0]
+	}
+	return placeholders[f.Name]
+}
+
+const placeholderNote = "placeholder"
 
 func padded(s string, n int) string { return s + strings.Repeat(" ", max(1, n-len(s))) }
 

@@ -31,16 +31,21 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.scanCommand(), a.explainCommand(), a.exposureCommand(),
 		a.changeCommand(respond.KindContain), a.changeCommand(respond.KindClean), a.changeCommand(respond.KindHarden),
 		a.undoCommand(), a.keepCommand(), a.statusCommand(), a.historyCommand(), a.showCommand(), a.applyCommand(),
-		a.evidenceCommand(), a.reportCommand(), a.allowCommand(),
+		a.leaseCommand(), a.evidenceCommand(), a.reportCommand(), a.allowCommand(),
 		a.doctorCommand(), a.versionCommand(), a.completionCommand(root), a.revertCommand())
 	root.SetHelpCommand(a.helpCommand(root))
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.help(cmd) })
 	root.SetUsageFunc(func(cmd *cobra.Command) error { a.help(cmd); return nil })
 	root.SetFlagErrorFunc(a.flagError)
-	for _, c := range append(root.Commands(), root) {
-		c.Flags().BoolP("help", "h", false, a.c.Say("help.flag.help"))
-	}
+	a.helpFlags(root)
 	return root
+}
+
+func (a *app) helpFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolP("help", "h", false, a.c.Say("help.flag.help"))
+	for _, c := range cmd.Commands() {
+		a.helpFlags(c)
+	}
 }
 
 func (a *app) globals(root *cobra.Command) {

@@ -10,7 +10,7 @@ import (
 
 // Detach starts this very program anew, in a session of its own, without a
 // terminal and with a clean environment: it goes on when the login ends. It is
-// the one that undoes what nobody confirms. It leaves the control group of the
+// the one that undoes what nobody confirms, or that keeps leases. It leaves the control group of the
 // login too, with which logind may end it (KillUserProcesses, logind.conf(5)).
 func Detach(args ...string) error {
 	cmd := exec.Command("/proc/self/exe", args...)
@@ -18,7 +18,7 @@ func Detach(args ...string) error {
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start the process that reverts: %w", err)
+		return fmt.Errorf("start demine as a process of its own: %w", err)
 	}
 	leaveLogin(cmd.Process.Pid)
 	return cmd.Process.Release()

@@ -58,17 +58,32 @@ type Lock struct {
 	h Holder
 }
 
-const lockName = "lock"
+// Names of locks: of what changes the host, of what changes its leases, and of
+// the process that keeps them. They are apart: a lease is opened while a miner
+// is cleaned away.
+const (
+	lockName   = "lock"
+	leaseLock  = "leases.lock"
+	keeperLock = "keeper.lock"
+)
 
 // Lock takes the lock without waiting, or gives a *Busy. There is one lock,
 // whichever place the state is in: it is in memory if that can be.
 //
 // The file is for the owner only: whoever could open it could lock it.
-func (s *Store) Lock(h Holder) (*Lock, error) {
+func (s *Store) Lock(h Holder) (*Lock, error) { return s.lock(lockName, h) }
+
+// LockLeases takes the lock of the leases, as Lock.
+func (s *Store) LockLeases(h Holder) (*Lock, error) { return s.lock(leaseLock, h) }
+
+// LockKeeper takes that of the one process that keeps the leases, as Lock.
+func (s *Store) LockKeeper(h Holder) (*Lock, error) { return s.lock(keeperLock, h) }
+
+func (s *Store) lock(name string, h Holder) (*Lock, error) {
 	if s.home == nil {
 		return nil, ErrReader
 	}
-	f, err := s.lockFile(unix.O_RDWR | unix.O_CREAT)
+	f, err := s.lockFile(name, unix.O_RDWR|unix.O_CREAT)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
@@ -99,14 +114,14 @@ func flock(f *os.File) error {
 	}
 }
 
-func (s *Store) lockFile(flags int) (*os.File, error) {
+func (s *Store) lockFile(name string, flags int) (*os.File, error) {
 	err := error(unix.ENOENT)
 	for _, at := range []*folder{s.mem, s.disk} {
 		if at == nil {
 			continue
 		}
 		var f *os.File
-		if f, err = at.open(lockName, flags); err == nil {
+		if f, err = at.open(name, flags); err == nil {
 			return f, nil
 		}
 	}
@@ -143,8 +158,13 @@ func (l *Lock) Release() {
 
 // Holder tells who is changing the host now; false when nobody is. It does
 // not touch the lock.
-func (s *Store) Holder() (Holder, bool) {
-	f, err := s.lockFile(unix.O_RDONLY)
+func (s *Store) Holder() (Holder, bool) { return s.holder(lockName) }
+
+// Keeper tells which process keeps the leases, as Holder.
+func (s *Store) Keeper() (Holder, bool) { return s.holder(keeperLock) }
+
+func (s *Store) holder(name string) (Holder, bool) {
+	f, err := s.lockFile(name, unix.O_RDONLY)
 	if err != nil {
 		return Holder{}, false
 	}

@@ -1,0 +1,155 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"demine/internal/host"
+	"demine/internal/lease"
+	"demine/internal/respond"
+	"demine/internal/store"
+)
+
+// Leases opens ports of one host for a time. It needs no rules and no causes:
+// loading them takes longer than an opening may.
+type Leases struct {
+	h        *host.Host
+	log      *slog.Logger
+	settings Settings
+	filter   respond.Filter
+	clock    func() (lease.Clock, error)
+	keeper   func(ctx context.Context) error // sees to it that one runs
+}
+
+// NewLeases makes Leases for the host that demine runs on.
+func NewLeases(h *host.Host, log *slog.Logger, s Settings) *Leases {
+	l := &Leases{h: h, log: log, settings: s, filter: respond.LiveFilter()}
+	l.clock, l.keeper = l.readClock, l.startKeeper
+	return l
+}
+
+func (l *Leases) readClock() (lease.Clock, error) {
+	b, _, err := l.h.Files.ReadFile("/proc/sys/kernel/random/boot_id", 64)
+	if err != nil {
+		return lease.Clock{}, err
+	}
+	boot, err := host.SinceBoot()
+	return lease.Clock{Wall: l.h.Now(), Boot: boot, ID: string(trimLine(b))}, err
+}
+
+// ErrNoLease: there is no lease or request of that name.
+var ErrNoLease = errors.New("no such lease")
+
+// desk is one piece of work on the leases, under their lock.
+type desk struct {
+	*Leases
+	st   *store.Store
+	lock *store.Lock
+	list []lease.Lease
+	now  lease.Clock
+
+	later bool // what a reload threw out is not put back this time
+}
+
+// How long the lock is waited for: whoever holds it changes the packet filter,
+// which takes some milliseconds, or on a busy host some hundred.
+const (
+	lockPatience = 10 * time.Second
+	lockPause    = 20 * time.Millisecond
+)
+
+// desk takes the lock and reads what is there. The caller closes it.
+func (l *Leases) desk(ctx context.Context) (*desk, error) {
+	if id, err := l.h.Kernel.Identity(); err != nil || id.UID != 0 {
+		return nil, errors.Join(err, ErrNotRoot)
+	}
+	st, err := store.Open(l.settings.State, store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	d := &desk{Leases: l, st: st}
+	if err := d.begin(ctx); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// close gives lock and store back.
+func (d *desk) close() {
+	d.release()
+	d.st.Close()
+}
+
+func (d *desk) release() {
+	if d.lock != nil {
+		d.lock.Release()
+		d.lock = nil
+	}
+}
+
+func (d *desk) begin(ctx context.Context) (err error) {
+	for end := time.Now().Add(lockPatience); ; {
+		d.lock, err = d.st.LockLeases(store.Holder{Kind: "lease", Since: d.h.Now()})
+		if err == nil || !errors.Is(err, store.ErrBusy) || time.Now().After(end) {
+			break
+		}
+		if err := d.h.Wait(ctx, lockPause); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if d.now, err = d.clock(); err != nil {
+		return err
+	}
+	d.list, err = d.st.Leases()
+	return err
+}
+
+// find gives the lease or request of a name.
+func (d *desk) find(id string) (*lease.Lease, error) {
+	for i := range d.list {
+		if d.list[i].ID == id {
+			return &d.list[i], nil
+		}
+	}
+	return nil, ErrNoLease
+}
+
+// name makes one that no lease has.
+func (d *desk) name() (string, error) {
+	return lease.Name(rand.Reader, func(id string) bool {
+		_, err := d.find(id)
+		return err == nil
+	})
+}
+
+// drop takes a lease off the list. It is in the trail.
+func (d *desk) drop(id string) {
+	d.list = slices.DeleteFunc(d.list, func(l lease.Lease) bool { return l.ID == id })
+}
+
+// opened are those that are open.
+func (d *desk) opened() []lease.Lease {
+	return slices.DeleteFunc(slices.Clone(d.list), func(l lease.Lease) bool { return l.State != lease.Open })
+}
+
+// tell adds to the trail, and to the system log with the sum of the line: who
+// rewrites the trail would have to rewrite that too.
+func (d *desk) tell(e lease.Event) error {
+	e.At = d.now.Wall
+	if e.Lease != nil {
+		e.ID = e.Lease.ID
+	}
+	sum, err := d.st.Tell(e)
+	if err == nil {
+		respond.Syslog(logLine(&e, sum))
+	}
+	return err
+}

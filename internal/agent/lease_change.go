@@ -1,0 +1,180 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"demine/internal/lease"
+	"demine/internal/respond"
+	"demine/internal/store"
+)
+
+// LeaseList is what is open and requested, as records and packet filter agree.
+type LeaseList struct {
+	Leases []lease.Lease
+	Clock  lease.Clock
+	Swept  Swept
+	Kept   bool // a keeper runs
+}
+
+// List gives the leases and requests, oldest first, after records and packet
+// filter were brought together.
+func (l *Leases) List(ctx context.Context) (LeaseList, error) {
+	var out LeaseList
+	d, err := l.desk(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer d.close()
+	out.Swept, err = d.reconcile(ctx)
+	out.Leases, out.Clock = d.list, d.now
+	_, out.Kept = d.st.Keeper()
+	return out, err
+}
+
+// change is Extend or Close of one lease: it reconciles first, so that one that
+// is over is not found.
+func (l *Leases) change(ctx context.Context, id string, do func(d *desk, le lease.Lease, by lease.Person) (lease.Lease, error)) (lease.Lease, Swept, error) {
+	d, err := l.desk(ctx)
+	if err != nil {
+		return lease.Lease{}, Swept{}, err
+	}
+	defer d.close()
+	s, err := d.reconcile(ctx)
+	if err != nil {
+		return lease.Lease{}, s, err
+	}
+	le, err := d.find(id)
+	if err != nil {
+		return lease.Lease{}, s, err
+	}
+	out, err := do(d, *le, d.operator(ctx))
+	return out, s, err
+}
+
+// Extend gives a lease more time, from its present end on.
+func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long bool) (lease.Lease, Swept, error) {
+	return l.change(ctx, id, func(d *desk, le lease.Lease, who lease.Person) (lease.Lease, error) {
+		if le.State != lease.Open {
+			return le, ErrNoLease
+		}
+		longer, err := le.Extend(by, long, d.now)
+		if err != nil {
+			return le, err
+		}
+		longer.Warned = false
+		if err := d.tell(lease.Event{Kind: lease.Intend, Doing: lease.DidExtend, Lease: &longer, By: &who}); err != nil {
+			return le, err
+		}
+		if err := d.prolong(ctx, longer); err != nil {
+			return le, d.failed(lease.DidExtend, &le, err)
+		}
+		return longer, d.tell(lease.Event{Kind: lease.DidExtend, Lease: &longer, By: &who})
+	})
+}
+
+// prolong writes the new end down before the kernel gets it: an element that
+// ends later than its record would be taken for nobody's.
+func (d *desk) prolong(ctx context.Context, longer lease.Lease) error {
+	in, err := d.filter.Admitted(ctx)
+	if err != nil {
+		return err
+	}
+	at, err := d.find(longer.ID)
+	if err != nil {
+		return err
+	}
+	was := *at
+	*at = longer
+	if err := d.st.SaveLeases(d.list); err != nil {
+		return err
+	}
+	err = d.filter.Admit(ctx, in.Mark, lease.Latest(d.opened()), nil, longer.Admissions(longer.Left(d.now.Boot)))
+	if err != nil {
+		*at = was
+		return errors.Join(err, d.st.SaveLeases(d.list))
+	}
+	return nil
+}
+
+// Close ends a lease, or withdraws a request. With cut, connections that it let
+// in end too.
+func (l *Leases) Close(ctx context.Context, id string, cut bool) (lease.Lease, Swept, error) {
+	return l.change(ctx, id, func(d *desk, le lease.Lease, by lease.Person) (lease.Lease, error) {
+		if le.State == lease.Requested {
+			d.drop(id)
+			return le, errors.Join(d.st.SaveLeases(d.list), d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &le, By: &by}))
+		}
+		le.Cut = le.Cut || cut
+		if err := d.tell(lease.Event{Kind: lease.Intend, Doing: lease.DidClose, ID: le.ID, By: &by}); err != nil {
+			d.log.Warn("audit trail", "error", err) // closing must not wait for a disk
+		}
+		var s Swept
+		err := d.end(ctx, le, lease.EndHand, &by, &s)
+		if len(s.Over) == 0 {
+			return le, err
+		}
+		err = errors.Join(err, d.st.SaveLeases(d.list))
+		if len(d.opened()) == 0 {
+			err = errors.Join(err, d.filter.Retire(ctx))
+		}
+		return s.Over[0].Lease, err
+	})
+}
+
+// Request keeps what somebody wants opened until another account approves it.
+func (l *Leases) Request(ctx context.Context, q LeaseAsk) (lease.Lease, error) {
+	d, err := l.desk(ctx)
+	if err != nil {
+		return lease.Lease{}, err
+	}
+	defer d.close()
+	ask, s, err := d.checked(ctx, q)
+	if err != nil {
+		return lease.Lease{}, err
+	}
+	id, err := d.name()
+	if err != nil {
+		return lease.Lease{}, err
+	}
+	le := lease.Lease{ID: id, Ask: ask, State: lease.Requested, By: s.by, Opened: d.now.Wall.Round(0)}
+	d.list = append(d.list, le)
+	return le, errors.Join(d.st.SaveLeases(d.list), d.tell(lease.Event{Kind: lease.DidAsk, Lease: &le, By: &s.by}))
+}
+
+// Approve opens what was requested. Whoever asked for it cannot.
+func (l *Leases) Approve(ctx context.Context, id string, dry, noProbe bool) (LeaseAnswer, error) {
+	d, err := l.desk(ctx)
+	if err != nil {
+		return LeaseAnswer{}, err
+	}
+	defer d.close()
+	le, err := d.find(id)
+	if err != nil || le.State != lease.Requested {
+		return LeaseAnswer{}, ErrNoLease
+	}
+	request := *le
+	if err := approvable(&request, d.operator(ctx)); err != nil {
+		return LeaseAnswer{}, err
+	}
+	return d.openFor(ctx, LeaseAsk{Ask: request.Ask, DryRun: dry, NoProbe: noProbe}, &request)
+}
+
+// approvable: two accounts, and two logins that both are root's alone are one.
+func approvable(r *lease.Lease, by lease.Person) error {
+	if r.By.Account == by.Account {
+		return respond.Refuse("refuse.lease.same-account", "account", by.Account)
+	}
+	return nil
+}
+
+// Trail verifies the audit trail and gives its events.
+func (l *Leases) Trail(tell func(lease.Event)) ([]lease.Trail, error) {
+	st, err := store.Read(l.settings.State, store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	return st.Trails(tell)
+}

@@ -1,0 +1,173 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"demine/internal/fact"
+	"demine/internal/format/utmp"
+	"demine/internal/host"
+	"demine/internal/lease"
+	"demine/internal/respond"
+	"demine/internal/store"
+)
+
+// How often the keeper looks whether a reload threw leases out, and after how
+// long it tries again what it could not put back.
+const (
+	keepPause = time.Second
+	mostPause = 30 * time.Second
+)
+
+// Keep is what the keeper does while there are leases: it writes their ends down
+// and cuts what is to be cut, tells people before, puts back what a reload threw
+// out, and closes all when the wall clock is set. Nothing stays open longer when
+// it is killed: the kernel ends leases. warn makes the sentence that people get.
+func (l *Leases) Keep(ctx context.Context, warn func(*lease.Lease, time.Duration) string) error {
+	st, err := store.Open(l.settings.State, store.Options{})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	lock, err := st.LockKeeper(store.Holder{Kind: "keeper", Since: l.h.Now()})
+	if errors.Is(err, store.ErrBusy) {
+		return nil // one is enough
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	outliveTerminal()
+	wall, err := host.WatchWall()
+	if err != nil {
+		return err
+	}
+	defer wall.Close()
+	k := keeper{Leases: l, st: st, lock: lock, warn: warn, told: map[string]string{}}
+	for again := keepPause; ; {
+		done, next, err := k.tend(ctx)
+		if done {
+			return nil
+		}
+		if err != nil {
+			l.log.Warn("keep the leases", "error", err, "again", again)
+			next, again = again, min(2*again, mostPause)
+		} else {
+			again = keepPause
+		}
+		if _, err := wall.Wait(ctx, next); err != nil {
+			return err
+		}
+	}
+}
+
+type keeper struct {
+	*Leases
+	st    *store.Store
+	lock  *store.Lock
+	warn  func(*lease.Lease, time.Duration) string
+	told  map[string]string // of leases that could not be put back: why
+	pause time.Duration     // until that is tried again
+	tried time.Duration     // when it was, since boot
+}
+
+// tend does what is due, and says how long until something is due again. It is
+// done when no lease is left: it gives its lock back before that of the leases,
+// so that who opens one then finds no keeper, and starts one.
+func (k *keeper) tend(ctx context.Context) (done bool, next time.Duration, err error) {
+	d := &desk{Leases: k.Leases, st: k.st}
+	defer d.release()
+	if err := d.begin(ctx); err != nil {
+		return false, 0, err
+	}
+	if k.pause > keepPause && d.now.Boot < k.tried+k.pause { // in vain just now; what ends, ends in the kernel
+		d.later = true
+	}
+	s, err := d.reconcile(ctx)
+	k.trouble(d, s.Trouble)
+	if err != nil {
+		return false, 0, err
+	}
+	open := d.opened()
+	if len(open) == 0 {
+		k.lock.Release()
+		return true, 0, nil
+	}
+	if err := k.warnAll(d, open); err != nil {
+		return false, 0, err
+	}
+	next = keepPause
+	for i := range open {
+		next = min(next, open[i].Left(d.now.Boot)+10*time.Millisecond)
+	}
+	return false, next, nil
+}
+
+// trouble writes down once why a lease could not be put back.
+func (k *keeper) trouble(d *desk, ts []Trouble) {
+	if d.later {
+		return
+	}
+	if len(ts) == 0 {
+		k.pause = 0
+		clear(k.told)
+		return
+	}
+	k.tried, k.pause = d.now.Boot, min(max(2*k.pause, keepPause), mostPause)
+	for _, t := range ts {
+		if why := t.Err.Error(); k.told[t.ID] != why {
+			k.told[t.ID] = why
+			if err := d.tell(lease.Event{Kind: lease.DidFail, Doing: lease.DidPut, ID: t.ID, Why: why}); err != nil {
+				d.log.Warn("audit trail", "error", err)
+			}
+		}
+	}
+}
+
+// warnAll tells people of leases that end soon.
+func (k *keeper) warnAll(d *desk, open []lease.Lease) error {
+	changed := false
+	for i := range open {
+		left := open[i].Left(d.now.Boot)
+		if open[i].Warned || left > open[i].WarnAt() {
+			continue
+		}
+		le, err := d.find(open[i].ID)
+		if err != nil {
+			continue
+		}
+		le.Warned, changed = true, true
+		text := k.warn(le, left)
+		for _, tty := range k.terminals(le) {
+			respond.TellTerminal(tty, text)
+		}
+		if err := d.tell(lease.Event{Kind: lease.DidWarn, ID: le.ID}); err != nil {
+			return err
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return d.st.SaveLeases(d.list)
+}
+
+// terminals are those on which the account that opened a lease is logged in, or
+// anybody from where it was opened.
+func (k *keeper) terminals(le *lease.Lease) []string {
+	var b []byte
+	for _, at := range []fact.Path{"/run/utmp", "/var/run/utmp"} {
+		if b, _, _ = k.h.Files.ReadFile(at, 1<<20); len(b) > 0 {
+			break
+		}
+	}
+	var out []string
+	for _, r := range utmp.Parse(b) {
+		mine := r.Type == utmp.UserProcess && (r.User == le.By.Account || le.By.Peer != "" && r.Addr.Unmap().String() == le.By.Peer)
+		if mine && !slices.Contains(out, r.Line) {
+			out = append(out, r.Line)
+		}
+	}
+	return out
+}

@@ -1,0 +1,45 @@
+package agent
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"demine/internal/lease"
+)
+
+// logLine is an event for the system log: names and values that programs search
+// for, the same in every language. What people typed is quoted.
+func logLine(e *lease.Event, sum string) string {
+	var b strings.Builder
+	add := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, " %s=%s", name, value)
+		}
+	}
+	b.WriteString("lease")
+	add("event", e.Kind)
+	add("doing", e.Doing)
+	add("id", e.ID)
+	if l := e.Lease; l != nil {
+		add("port", fmt.Sprintf("%d/%s", l.Port, l.Proto))
+		var from []string
+		for _, p := range l.From {
+			from = append(from, p.String())
+		}
+		add("from", strings.Join(from, ","))
+		add("until", l.Until.UTC().Format(time.RFC3339))
+		add("who", strconv.QuoteToASCII(l.Who))
+		add("reason", strconv.QuoteToASCII(l.Why))
+	}
+	if e.By != nil {
+		add("by", strconv.QuoteToASCII(e.By.Account))
+		add("peer", e.By.Peer)
+	}
+	if e.Why != "" {
+		add("why", strconv.QuoteToASCII(e.Why))
+	}
+	add("trail", sum)
+	return b.String()
+}

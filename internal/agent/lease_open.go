@@ -1,0 +1,182 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"demine/internal/fact"
+	"demine/internal/lease"
+	"demine/internal/respond"
+)
+
+// LeaseAsk is what somebody asks for, as it was typed.
+type LeaseAsk struct {
+	lease.Ask
+	Me      bool // from where the operator is connected, too
+	NoProbe bool // ask no server on the host anything
+	DryRun  bool // plan only
+}
+
+// LeaseAnswer is what became of it.
+type LeaseAnswer struct {
+	Plan  lease.Plan   `json:"plan"`
+	Lease *lease.Lease `json:"lease,omitempty"` // nil: only planned
+	Swept Swept        `json:"swept"`
+}
+
+// Open opens a port for a time: it plans, lets in, reads the packet filter again
+// and proves that exactly that came true. If not, it is taken back and the error
+// says why, a *respond.Refusal in most cases.
+func (l *Leases) Open(ctx context.Context, q LeaseAsk) (LeaseAnswer, error) {
+	d, err := l.desk(ctx)
+	if err != nil {
+		return LeaseAnswer{}, err
+	}
+	defer d.close()
+	return d.openFor(ctx, q, nil)
+}
+
+// openFor opens what was asked for; request is the one that is approved by it,
+// or nil.
+func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (LeaseAnswer, error) {
+	var out LeaseAnswer
+	if !q.Me { // a slip of the pen is told before anything is looked at
+		if _, err := lease.Check(q.Ask); err != nil {
+			return out, err
+		}
+	}
+	var err error
+	if out.Swept, err = d.reconcile(ctx); err != nil {
+		return out, err
+	}
+	ask, s, err := d.checked(ctx, q)
+	if err != nil {
+		return out, err
+	}
+	in, err := d.filter.Admitted(ctx)
+	if err != nil {
+		return out, unavailable(err)
+	}
+	if out.Plan, err = lease.Make(ask, s.x, in, d.list); err != nil || q.DryRun {
+		return out, err
+	}
+	id, err := d.name()
+	if err != nil {
+		return out, err
+	}
+	if d.now, err = d.clock(); err != nil { // a look may take a while
+		return out, err
+	}
+	le := lease.Begin(id, ask, d.now)
+	le.By, le.Service, le.Container = s.by, out.Plan.Service, out.Plan.Container
+	if request != nil {
+		le.ID, le.RequestedBy = request.ID, &request.By
+		d.drop(request.ID)
+	}
+	if err := d.tell(lease.Event{Kind: lease.Intend, Doing: lease.DidOpen, Lease: &le, By: &s.by}); err != nil {
+		return out, err
+	}
+	if le.Through, err = d.admit(ctx, &out.Plan, []lease.Lease{le}, s.snap); err != nil {
+		return out, d.failed(lease.DidOpen, &le, err)
+	}
+	return d.record(ctx, out, le, s)
+}
+
+// checked looks, and checks what was asked for.
+func (d *desk) checked(ctx context.Context, q LeaseAsk) (lease.Ask, sight, error) {
+	s := d.see(ctx, q.Proto, q.Port, q.NoProbe)
+	if q.Me {
+		p, ok := s.peer()
+		if !ok {
+			return q.Ask, s, respond.Refuse("refuse.lease.me")
+		}
+		q.From = append(slices.Clone(q.From), p)
+	}
+	ask, err := lease.Check(q.Ask)
+	return ask, s, err
+}
+
+// record writes down what is open now; what cannot be written is closed again.
+func (d *desk) record(ctx context.Context, out LeaseAnswer, le lease.Lease, s sight) (LeaseAnswer, error) {
+	d.list = append(d.list, le)
+	err := d.st.SaveLeases(d.list)
+	if err == nil {
+		err = d.tell(lease.Event{Kind: lease.DidOpen, Lease: &le, By: &s.by})
+	}
+	if err != nil {
+		d.drop(le.ID)
+		return out, errors.Join(err, d.takeBack(ctx, []lease.Lease{le}), d.st.SaveLeases(d.list))
+	}
+	out.Lease = &le
+	if _, there := d.st.Keeper(); there {
+		return out, nil
+	}
+	if err := d.keeper(ctx); err != nil { // it ends all the same: the kernel sees to that
+		d.log.Warn("start the keeper of leases", "error", err)
+	}
+	return out, nil
+}
+
+// admit lets in what a plan says, for the leases that it is made for, and proves
+// it; it gives the chains with a doorway. After an error nothing of it is left.
+// before is the host as it was planned for.
+func (d *desk) admit(ctx context.Context, p *lease.Plan, ls []lease.Lease, before *fact.Snapshot) ([]string, error) {
+	now, err := d.clock()
+	if err != nil {
+		return nil, err
+	}
+	var as []respond.Admission
+	for i := range ls {
+		as = append(as, ls[i].Admissions(ls[i].Left(now.Boot))...)
+	}
+	until := lease.Latest(append(d.opened(), ls...))
+	if err := d.filter.Admit(ctx, p.Mark, until, p.Doorways, as); err != nil {
+		return nil, errors.Join(unavailable(err), d.takeBack(ctx, ls))
+	}
+	in, err := d.filter.Admitted(ctx)
+	if err == nil {
+		err = p.Prove(before, d.filterAgain(ctx, before))
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.takeBack(ctx, ls))
+	}
+	return lease.Chains(in.Doorways), nil
+}
+
+// takeBack ends what was let in by leases, and retires the table when no other
+// one is open. It is done also when the operator has interrupted.
+func (d *desk) takeBack(ctx context.Context, ls []lease.Lease) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	var as []respond.Admission
+	for i := range ls {
+		as = append(as, ls[i].Admissions(0)...)
+	}
+	err := d.filter.Dismiss(ctx, as)
+	theirs := func(o lease.Lease) bool {
+		return slices.ContainsFunc(ls, func(l lease.Lease) bool { return l.ID == o.ID })
+	}
+	if len(slices.DeleteFunc(d.opened(), theirs)) == 0 {
+		err = errors.Join(err, d.filter.Retire(ctx))
+	}
+	if err != nil && !errors.Is(err, respond.ErrNothing) && !errors.Is(err, respond.ErrUnavailable) {
+		return fmt.Errorf("take the lease back: %w", err)
+	}
+	return nil
+}
+
+// failed tells that what was intended did not come true.
+func (d *desk) failed(doing string, le *lease.Lease, err error) error {
+	return errors.Join(err, d.tell(lease.Event{Kind: lease.DidFail, Doing: doing, ID: le.ID, Why: err.Error()}))
+}
+
+// unavailable says in both languages that the kernel cannot do it.
+func unavailable(err error) error {
+	if errors.Is(err, respond.ErrUnavailable) {
+		return respond.Refuse("refuse.lease.unavailable", "error", err.Error())
+	}
+	return err
+}

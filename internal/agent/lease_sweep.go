@@ -1,0 +1,168 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"demine/internal/lease"
+	"demine/internal/respond"
+)
+
+// Swept is what was found to be other than the records say, and what was done
+// about it.
+type Swept struct {
+	Over    []Over              `json:"over,omitempty"`    // leases that have ended
+	Gone    []respond.Admission `json:"gone,omitempty"`    // openings that no lease explains: taken away
+	Back    []string            `json:"back,omitempty"`    // leases that were put back after a reload
+	Trouble []Trouble           `json:"trouble,omitempty"` // those that could not be
+}
+
+// Over is a lease that is over, and why: a code of package lease.
+type Over struct {
+	Lease lease.Lease `json:"lease"`
+	Why   string      `json:"why"`
+}
+
+// Trouble is why a lease is not in force.
+type Trouble struct {
+	ID  string `json:"id"`
+	Err error  `json:"-"`
+}
+
+// reconcile brings records and packet filter together, always towards closed:
+// what is over is recorded, what no lease of this boot explains is taken away,
+// and what a reload threw out is put back only if it can be proved anew.
+func (d *desk) reconcile(ctx context.Context) (Swept, error) {
+	var s Swept
+	in, err := d.filter.Admitted(ctx)
+	if errors.Is(err, respond.ErrUnavailable) && len(d.opened()) == 0 {
+		return s, nil
+	}
+	if err != nil {
+		return s, unavailable(err)
+	}
+	before := len(d.list)
+	for _, step := range []func(context.Context, respond.Admitted, *Swept) error{d.endOver, d.takeStrays, d.endGone, d.putBack} {
+		if err := step(ctx, in, &s); err != nil {
+			return s, err
+		}
+	}
+	d.forgetRequests()
+	if len(d.list) != before || len(s.Back) > 0 {
+		err = d.st.SaveLeases(d.list)
+	}
+	if len(d.opened()) == 0 && (in.Mark != 0 || len(in.Doorways) > 0) {
+		err = errors.Join(err, d.filter.Retire(ctx))
+	}
+	return s, err
+}
+
+// endOver ends what is over by the clocks.
+func (d *desk) endOver(ctx context.Context, in respond.Admitted, s *Swept) error {
+	for _, le := range d.opened() {
+		if why := le.Over(d.now); why != "" {
+			if err := d.end(ctx, le, why, nil, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// end takes a lease out of the filter and off the list. What the reboot has
+// ended is in no filter any more, or stands there without a lease.
+func (d *desk) end(ctx context.Context, le lease.Lease, why string, by *lease.Person, s *Swept) error {
+	if why != lease.EndBoot {
+		if err := d.filter.Dismiss(ctx, le.Admissions(0)); err != nil {
+			return fmt.Errorf("end lease %s: %w", le.ID, err)
+		}
+	}
+	kind := lease.DidClose
+	le.State = lease.Closed
+	if why == lease.EndTime || why == lease.EndBoot {
+		kind, le.State = lease.DidEnd, lease.Ended
+	}
+	d.drop(le.ID)
+	s.Over = append(s.Over, Over{le, why})
+	return d.tell(lease.Event{Kind: kind, Lease: &le, By: by, Why: why})
+}
+
+// takeStrays takes away what no lease explains: it was loaded from a saved
+// ruleset, or left by a demine that was cut off before it could prove it.
+func (d *desk) takeStrays(ctx context.Context, in respond.Admitted, s *Swept) error {
+	open := d.opened()
+	ended := func(id string) bool {
+		return slices.ContainsFunc(s.Over, func(o Over) bool { return o.Lease.ID == id && o.Why != lease.EndBoot })
+	}
+	for _, a := range in.Admissions {
+		if !ended(a.Lease) && !slices.ContainsFunc(open, func(le lease.Lease) bool { return explains(&le, a, d.now.Boot) }) {
+			s.Gone = append(s.Gone, a)
+		}
+	}
+	if len(s.Gone) == 0 {
+		return nil
+	}
+	if err := d.filter.Dismiss(ctx, s.Gone); err != nil {
+		return fmt.Errorf("openings without a lease: %w", err)
+	}
+	for _, a := range s.Gone {
+		if err := d.tell(lease.Event{Kind: lease.DidSweep, ID: a.Lease, Why: strayText(a)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func strayText(a respond.Admission) string {
+	return fmt.Sprintf("%d/%s from %s", a.Port, a.Proto, a.From)
+}
+
+// endSlack is how much later than its lease an element may end: its time began
+// when the kernel got it.
+const endSlack = 5 * time.Second
+
+// explains reports whether a lease is the reason for an element, its end
+// included.
+func explains(le *lease.Lease, a respond.Admission, sinceBoot time.Duration) bool {
+	return le.ID == a.Lease && le.Proto == a.Proto && le.Port == a.Port && slices.Contains(le.From, a.From) &&
+		a.Left <= le.Left(sinceBoot)+endSlack
+}
+
+// endGone closes leases whose elements were taken out by hand, while the table
+// stands and others of it may still be there.
+func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error {
+	if in.Mark == 0 {
+		return nil
+	}
+	for _, le := range d.opened() {
+		if !whole(&le, in.Admissions) && le.Left(d.now.Boot) > endSlack {
+			if err := d.end(ctx, le, lease.EndGone, nil, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// whole reports whether all of a lease is in force.
+func whole(le *lease.Lease, in []respond.Admission) bool {
+	n := 0
+	for _, a := range in {
+		if a.Lease == le.ID && a.Proto == le.Proto && a.Port == le.Port && slices.Contains(le.From, a.From) {
+			n++
+		}
+	}
+	return n >= len(le.From)
+}
+
+// longestRequest is how long a request waits for its approval.
+const longestRequest = 24 * time.Hour
+
+func (d *desk) forgetRequests() {
+	d.list = slices.DeleteFunc(d.list, func(l lease.Lease) bool {
+		return l.State == lease.Requested && d.now.Wall.Sub(l.Opened).Abs() > longestRequest
+	})
+}

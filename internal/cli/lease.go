@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"demine/internal/agent"
+	"demine/internal/host"
+	"demine/internal/i18n"
+	"demine/internal/lease"
+	"demine/internal/report"
+)
+
+// leaseCommand opens ports for a time, and tells of those that are open.
+func (a *app) leaseCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "lease", Short: a.c.Say("help.lease"), Long: a.c.Say("help.lease.long"), Args: a.noCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.leaseList(cmd.Context(), false) },
+	}
+	cmd.AddCommand(a.leaseOpenCommand(), a.leaseListCommand(), a.leaseExtendCommand(), a.leaseCloseCommand(),
+		a.leaseRequestCommand(), a.leaseApproveCommand(), a.leaseLogCommand(), a.leaseKeepCommand())
+	return cmd
+}
+
+// leases are those of this host.
+func (a *app) leases() *agent.Leases {
+	return agent.NewLeases(host.Live(), a.log, agent.Settings{State: a.state, Version: Version, Lang: a.c.Lang()})
+}
+
+func (a *app) leaseListCommand() *cobra.Command {
+	var json bool
+	cmd := &cobra.Command{
+		Use: "ls", Aliases: []string{"list"}, Short: a.c.Say("help.lease.ls"), Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.leaseList(cmd.Context(), json) },
+	}
+	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
+	return cmd
+}
+
+func (a *app) leaseList(ctx context.Context, json bool) error {
+	l, err := a.leases().List(ctx)
+	if err != nil {
+		return a.leaseStopped(ctx, "", err)
+	}
+	swept := sweptWords(&l.Swept)
+	if len(l.Swept.Trouble) > 0 {
+		a.exit(exitPartly)
+	}
+	if json {
+		return report.LeasesJSON(a.out, l.Leases, l.Clock, l.Kept, swept)
+	}
+	a.talkAll(swept)
+	return report.Leases(a.out, l.Leases, l.Clock, l.Kept, a.plainOptions())
+}
+
+// sweptWords say what was found to be other than the records say.
+func sweptWords(s *agent.Swept) []i18n.Message {
+	var out []i18n.Message
+	for i := range s.Over {
+		out = append(out, report.LeaseOver(&s.Over[i].Lease, s.Over[i].Why))
+	}
+	for _, g := range s.Gone {
+		out = append(out, report.LeaseGone(g))
+	}
+	if len(s.Back) > 0 {
+		out = append(out, i18n.M("lease.swept.back", "ids", s.Back))
+	}
+	for _, t := range s.Trouble {
+		out = append(out, report.LeaseTrouble(t.ID, t.Err))
+	}
+	return out
+}
+
+func (a *app) talkAll(ms []i18n.Message) {
+	for _, m := range ms {
+		a.talk(a.clock().Text(m))
+	}
+}
+
+// plainOptions are options without the texts of rules, which no lease needs and
+// which take longer to load than a lease to open.
+func (a *app) plainOptions() report.Options {
+	told := a.told
+	a.told = true
+	defer func() { a.told = told }()
+	return a.options()
+}
+
+// leaseStopped tells why nothing was done.
+func (a *app) leaseStopped(ctx context.Context, id string, err error) error {
+	if errors.Is(err, agent.ErrNoLease) {
+		return failed("cli.lease-none", "id", id)
+	}
+	return a.stopped(ctx, err)
+}
+
+// leaseTime is how long something lasts, with days as d.
+func leaseTime(s string) (time.Duration, bool) {
+	d, err := time.ParseDuration(s)
+	if days, ok := cutDays(s); ok {
+		return days, true
+	}
+	return d, err == nil && d > 0
+}
+
+// leaseID is the one name that a command is about.
+func leaseID(cmd *cobra.Command, args []string) (string, error) {
+	if len(args) != 1 || !lease.IsName(args[0]) {
+		return "", misused(cmd.CommandPath()+" --help", "cli.lease-id")
+	}
+	return args[0], nil
+}

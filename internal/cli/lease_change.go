@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"demine/internal/agent"
+	"demine/internal/lease"
+	"demine/internal/report"
+)
+
+func (a *app) leaseExtendCommand() *cobra.Command {
+	var json, long bool
+	cmd := &cobra.Command{
+		Use: "extend LEASE TIME", Short: a.c.Say("help.lease.extend"), DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return misused("demine lease extend L-7Q2KD 1h", "cli.lease-id")
+			}
+			id, err := leaseID(cmd, args[:1])
+			if err != nil {
+				return err
+			}
+			by, ok := leaseTime(args[1])
+			if !ok {
+				return misused("demine lease extend "+id+" 1h", "cli.lease-for", "value", args[1])
+			}
+			le, swept, err := a.leases().Extend(cmd.Context(), id, by, long)
+			return a.leaseChanged(cmd, &le, le.For, &swept, err, json, id, "lease.extended")
+		},
+	}
+	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
+	cmd.Flags().BoolVar(&long, "long", false, a.c.Say("help.flag.long"))
+	return cmd
+}
+
+func (a *app) leaseCloseCommand() *cobra.Command {
+	var json, cut bool
+	cmd := &cobra.Command{
+		Use: "close LEASE", Short: a.c.Say("help.lease.close"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := leaseID(cmd, args)
+			if err != nil {
+				return err
+			}
+			le, swept, err := a.leases().Close(cmd.Context(), id, cut)
+			ids := []string{"lease.closed"}
+			switch {
+			case le.State == lease.Requested:
+				ids = []string{"lease.withdrawn"}
+			case !le.Cut:
+				ids = append(ids, "lease.closed.stay")
+			}
+			return a.leaseChanged(cmd, &le, 0, &swept, err, json, id, ids...)
+		},
+	}
+	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
+	cmd.Flags().BoolVar(&cut, "drop-established", false, a.c.Say("help.flag.drop-established"))
+	return cmd
+}
+
+// leaseChanged prints what became of a lease.
+func (a *app) leaseChanged(cmd *cobra.Command, le *lease.Lease, left time.Duration, s *agent.Swept, err error, json bool, id string,
+	says ...string) error {
+	swept := sweptWords(s)
+	if json && err == nil {
+		return report.LeaseJSON(a.out, report.NewLeaseView(le, left), nil, nil, swept)
+	}
+	a.talkAll(swept)
+	if err != nil {
+		return a.leaseStopped(cmd.Context(), id, err)
+	}
+	return report.LeaseLine(a.out, le, left, a.plainOptions(), says...)
+}
+
+func (a *app) leaseApproveCommand() *cobra.Command {
+	var json, dry bool
+	cmd := &cobra.Command{
+		Use: "approve LEASE", Short: a.c.Say("help.lease.approve"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := leaseID(cmd, args)
+			if err != nil {
+				return err
+			}
+			out, err := a.leases().Approve(cmd.Context(), id, dry, a.noProbe)
+			return a.leaseAnswer(cmd.Context(), id, out, err, json)
+		},
+	}
+	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
+	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, a.c.Say("help.flag.dry-run"))
+	a.probeFlag(cmd)
+	return cmd
+}
+
+// maxEvents is how many events are shown: the last ones.
+const maxEvents = 10_000
+
+func (a *app) leaseLogCommand() *cobra.Command {
+	var json bool
+	cmd := &cobra.Command{
+		Use: "log", Short: a.c.Say("help.lease.log"), Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !a.asRoot {
+				return failed("cli.not-root")
+			}
+			var events []lease.Event
+			trails, err := a.leases().Trail(func(e lease.Event) {
+				if events = append(events, e); len(events) >= 2*maxEvents {
+					events = append(events[:0], events[maxEvents:]...)
+				}
+			})
+			if err != nil {
+				return err
+			}
+			for _, t := range trails {
+				if t.Broken > 0 {
+					a.exit(exitFailed)
+				}
+			}
+			events = events[max(0, len(events)-maxEvents):]
+			if json {
+				return report.LeaseTrailJSON(a.out, events, trails)
+			}
+			return report.LeaseTrail(a.out, events, trails, a.plainOptions())
+		},
+	}
+	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
+	return cmd
+}
+
+// leaseKeepCommand is what the keeper runs.
+func (a *app) leaseKeepCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "keep", Hidden: true, Short: "keep the leases", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.leases().Keep(cmd.Context(), func(l *lease.Lease, left time.Duration) string {
+				return report.LeaseWarning(l, left, a.clock())
+			})
+		},
+	}
+}

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"demine/internal/agent"
+	"demine/internal/lease"
+	"demine/internal/report"
+)
+
+// leaseFlags are those of open and request.
+type leaseFlags struct {
+	from                     []string
+	howLong, who, why        string
+	anyone, long, bare, drop bool
+	dryRun, json             bool
+}
+
+const leaseExample = `demine lease open 6380/tcp --from 203.0.113.7 --for 8h --who order-team --why "ticket 812"`
+
+func (a *app) leaseOpenCommand() *cobra.Command {
+	f := &leaseFlags{}
+	cmd := &cobra.Command{
+		Use: "open PORT[/PROTO]", Short: a.c.Say("help.lease.open"), Long: a.c.Say("help.lease.open.long"), Args: oneArg,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.leaseOpen(cmd.Context(), args, f) },
+	}
+	a.leaseFlags(cmd, f)
+	cmd.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, a.c.Say("help.flag.dry-run"))
+	return cmd
+}
+
+func (a *app) leaseRequestCommand() *cobra.Command {
+	f := &leaseFlags{}
+	cmd := &cobra.Command{
+		Use: "request PORT[/PROTO]", Short: a.c.Say("help.lease.request"), Args: oneArg,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.leaseRequest(cmd.Context(), args, f) },
+	}
+	a.leaseFlags(cmd, f)
+	return cmd
+}
+
+func (a *app) leaseFlags(cmd *cobra.Command, f *leaseFlags) {
+	s := cmd.Flags()
+	s.StringSliceVar(&f.from, "from", nil, a.c.Say("help.flag.lease-from"))
+	s.StringVar(&f.howLong, "for", "1h", a.c.Say("help.flag.lease-for"))
+	s.StringVar(&f.who, "who", "", a.c.Say("help.flag.lease-who"))
+	s.StringVar(&f.why, "why", "", a.c.Say("help.flag.lease-why"))
+	s.BoolVar(&f.drop, "drop-established", false, a.c.Say("help.flag.drop-established"))
+	s.BoolVar(&f.anyone, "anyone", false, a.c.Say("help.flag.anyone"))
+	s.BoolVar(&f.long, "long", false, a.c.Say("help.flag.long"))
+	s.BoolVar(&f.bare, "without-password", false, a.c.Say("help.flag.without-password"))
+	s.BoolVar(&f.json, "json", false, a.c.Say("help.flag.json"))
+	a.probeFlag(cmd)
+	if err := s.SetAnnotation("from", placeholderNote, []string{"ADDR"}); err != nil {
+		panic("cli: " + err.Error()) // no such flag
+	}
+}
+
+// ask reads what was typed. Limits are the business of package lease.
+func (f *leaseFlags) ask(args []string) (q agent.LeaseAsk, err error) {
+	if len(args) == 0 || len(f.from) == 0 || f.who == "" || f.why == "" {
+		return q, misused(leaseExample, "cli.lease-how")
+	}
+	q.DryRun = f.dryRun
+	q.Ask = lease.Ask{Who: f.who, Why: f.why, Anyone: f.anyone, Long: f.long, Bare: f.bare, Cut: f.drop}
+	var ok bool
+	if q.Port, q.Proto, ok = leasePort(args[0]); !ok {
+		return q, misused(leaseExample, "cli.lease-port", "value", args[0])
+	}
+	if q.For, ok = leaseTime(f.howLong); !ok {
+		return q, misused(leaseExample, "cli.lease-for", "value", f.howLong)
+	}
+	for _, s := range f.from {
+		if s == "me" {
+			q.Me = true
+			continue
+		}
+		p, err := prefix(s)
+		if err != nil {
+			return q, misused(leaseExample, "cli.bad-address", "value", s)
+		}
+		q.From = append(q.From, p)
+	}
+	return q, nil
+}
+
+func leasePort(s string) (port int, proto string, ok bool) {
+	number, proto, named := strings.Cut(s, "/")
+	if !named {
+		proto = "tcp"
+	}
+	port, err := strconv.Atoi(number)
+	return port, proto, err == nil && port > 0 && port < 65536 && (proto == "tcp" || proto == "udp")
+}
+
+// cutDays reads 2d.
+func cutDays(s string) (time.Duration, bool) {
+	days, ok := strings.CutSuffix(s, "d")
+	n, err := strconv.Atoi(days)
+	return time.Duration(n) * 24 * time.Hour, ok && err == nil && n > 0 && n <= 366
+}
+
+func (a *app) leaseOpen(ctx context.Context, args []string, f *leaseFlags) error {
+	q, err := f.ask(args)
+	if err != nil {
+		return err
+	}
+	q.NoProbe = a.noProbe
+	out, err := a.leases().Open(ctx, q)
+	return a.leaseAnswer(ctx, "", out, err, f.json)
+}
+
+// leaseAnswer prints what became of an opening.
+func (a *app) leaseAnswer(ctx context.Context, id string, out agent.LeaseAnswer, err error, json bool) error {
+	swept := sweptWords(&out.Swept)
+	if err != nil {
+		a.talkAll(swept)
+		return a.leaseStopped(ctx, id, err)
+	}
+	le, left := out.Lease, time.Duration(0)
+	if le == nil {
+		le = &lease.Lease{Ask: out.Plan.Ask, State: "planned", Service: out.Plan.Service, Container: out.Plan.Container}
+	} else {
+		left = le.For
+	}
+	if json {
+		return report.LeaseJSON(a.out, report.NewLeaseView(le, left), out.Plan.Doorways, out.Plan.Notes, swept)
+	}
+	a.talkAll(swept)
+	if out.Lease == nil {
+		return report.LeasePlanned(a.out, &out.Plan, a.plainOptions())
+	}
+	return report.LeaseOpened(a.out, &out.Plan, le, left, a.plainOptions())
+}
+
+func (a *app) leaseRequest(ctx context.Context, args []string, f *leaseFlags) error {
+	q, err := f.ask(args)
+	if err != nil {
+		return err
+	}
+	le, err := a.leases().Request(ctx, q)
+	if err != nil {
+		return a.leaseStopped(ctx, "", err)
+	}
+	if f.json {
+		return report.LeaseJSON(a.out, report.NewLeaseView(&le, 0), nil, nil, nil)
+	}
+	return report.LeaseLine(a.out, &le, 0, a.plainOptions(), "lease.requested", "lease.requested.next")
+}

@@ -1,0 +1,96 @@
+package lease
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"demine/internal/i18n"
+	"demine/internal/relate"
+	"demine/internal/respond"
+)
+
+// find finds what listens at the port, on the host or published by a container,
+// and makes the doors.
+func (p *Plan) find(x *relate.Index) error {
+	var there []relate.Exposure
+	for _, e := range x.Exposures {
+		if e.Proto == p.Proto && (!e.Apart && e.Port == p.Port || e.Apart && publishes(&e, p.Port)) {
+			there = append(there, e)
+		}
+	}
+	if len(there) == 0 {
+		p.Notes = append(p.Notes, i18n.M("lease.note.no-listener", "port", p.Port, "proto", p.Proto))
+		p.add(relate.Door{Proto: p.Proto, Addr: netip.IPv6Unspecified(), Port: p.Port})
+		return nil
+	}
+	if err := p.guarded(there); err != nil {
+		return err
+	}
+	for i := range there {
+		e := &there[i]
+		if a, err := netip.ParseAddr(e.Addr); err == nil && !a.IsLoopback() {
+			d := relate.Door{Proto: p.Proto, Addr: a.Unmap(), Port: e.Port}
+			if e.Apart {
+				d.NetNS = e.NetNS
+			}
+			p.add(d)
+			p.Service, p.Container = e.Service, e.Container
+		}
+	}
+	return p.heard(there)
+}
+
+// publishes reports whether a port of the host leads to a container's listener.
+func publishes(e *relate.Exposure, port int) bool {
+	return slices.ContainsFunc(e.Published, func(at string) bool { return strings.HasSuffix(at, fmt.Sprintf(":%d", port)) })
+}
+
+// add makes a door for each family in which somebody shall come in by it.
+func (p *Plan) add(d relate.Door) {
+	for _, v6 := range []bool{false, true} {
+		if v6 && d.Addr.Is4() && d.NetNS == 0 || !v6 && d.Addr.Is6() && !d.Addr.IsUnspecified() {
+			continue
+		}
+		d.V6 = v6
+		from := slices.DeleteFunc(slices.Clone(p.From), func(f netip.Prefix) bool { return f.Addr().Is6() != v6 })
+		if len(from) > 0 {
+			p.doors = append(p.doors, opening{d, from})
+		}
+	}
+}
+
+// heard refuses sources that nothing hears, whatever the packet filter says.
+func (p *Plan) heard(there []relate.Exposure) error {
+	for _, f := range p.From {
+		if !slices.ContainsFunc(p.doors, func(o opening) bool { return slices.Contains(o.from, f) }) {
+			return respond.Refuse("refuse.lease.unheard", "port", p.Port, "listener", there[0].Listener, "from", f.String())
+		}
+	}
+	return nil
+}
+
+// guarded refuses a service that lets in whoever reaches it: a firewall with one
+// hole is no password, and there are ways without a hole.
+func (p *Plan) guarded(there []relate.Exposure) error {
+	for _, e := range there {
+		switch {
+		case e.Auth == "none" && !p.Bare:
+			return respond.Refuse("refuse.lease.no-password", "service", e.Service, "port", p.Port, "way", safer(e.Service, p.Port))
+		case e.Auth == "none":
+			p.Notes = append(p.Notes, i18n.M("lease.note.no-password", "service", e.Service))
+		case e.Auth == "unknown":
+			p.Notes = append(p.Notes, i18n.M("lease.note.auth-unknown", "service", e.Service))
+		}
+	}
+	p.Notes = slices.CompactFunc(p.Notes, func(a, b i18n.Message) bool { return a.ID == b.ID })
+	return nil
+}
+
+func safer(service string, port int) i18n.Message {
+	if service == "redis" {
+		return i18n.M("lease.safer.redis", "port", port)
+	}
+	return i18n.M("lease.safer.other", "port", port)
+}

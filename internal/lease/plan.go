@@ -1,0 +1,158 @@
+package lease
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"demine/internal/fact"
+	"demine/internal/i18n"
+	"demine/internal/relate"
+	"demine/internal/respond"
+)
+
+// Plan is how a lease would be opened.
+type Plan struct {
+	Ask
+	Mark      uint32            `json:"mark"`
+	Doorways  []respond.Doorway `json:"doorways"` // rules that have to be made; none: those that are there do
+	Service   string            `json:"service,omitempty"`
+	Container string            `json:"container,omitempty"`
+	Notes     []i18n.Message    `json:"notes,omitempty"` // what one should know of it
+
+	doors []opening
+}
+
+// opening is a door, and who shall come in by it.
+type opening struct {
+	door relate.Door
+	from []netip.Prefix
+}
+
+// Make plans what was asked for (see Check) on a host as it was seen, with what
+// the packet filter lets in for leases already. Where it cannot be done, or
+// should not, it is a *respond.Refusal.
+func Make(a Ask, x *relate.Index, in respond.Admitted, others []Lease) (Plan, error) {
+	p := Plan{Ask: a, Mark: in.Mark, Doorways: []respond.Doorway{}}
+	if err := unread(x.S); err != nil {
+		return p, err
+	}
+	if err := p.apart(others); err != nil {
+		return p, err
+	}
+	if err := p.find(x); err != nil {
+		return p, err
+	}
+	n := relate.NetOf(x.S)
+	if err := p.closed(n); err != nil {
+		return p, err
+	}
+	if p.Mark == 0 {
+		var ok bool
+		if p.Mark, ok = relate.FreeMark(n.Filter); !ok {
+			return p, respond.Refuse("refuse.lease.no-mark")
+		}
+	}
+	return p, p.doorways(n)
+}
+
+// unread refuses to decide by a packet filter of which a part was not read.
+func unread(s *fact.Snapshot) error {
+	for _, c := range s.Coverage {
+		if c.Observer != "firewall" {
+			continue
+		}
+		switch {
+		case c.Complete():
+			return nil
+		case len(c.Gaps) > 0:
+			g := c.Gaps[0]
+			return respond.Refuse("refuse.lease.unread", "gap", strings.TrimSpace(g.What+": "+g.Code+" "+g.Detail))
+		}
+		return respond.Refuse("refuse.lease.unread", "gap", string(c.State))
+	}
+	return respond.Refuse("refuse.lease.unread", "gap", "unseen")
+}
+
+// apart refuses what another lease opens already.
+func (p *Plan) apart(others []Lease) error {
+	open := 0
+	for i := range others {
+		o := &others[i]
+		if o.State != Open {
+			continue
+		}
+		if open++; o.overlaps(&p.Ask) {
+			return respond.Refuse("refuse.lease.overlaps", "id", o.ID, "until", o.Until, "who", o.Who)
+		}
+	}
+	if open >= MaxOpen {
+		return respond.Refuse("refuse.lease.too-many", "n", open)
+	}
+	return nil
+}
+
+// doorways finds where a rule has to stand, door by door: what one of them
+// needs, the next may find already there.
+func (p *Plan) doorways(n *relate.Net) error {
+	for _, o := range p.doors {
+		places, why, ok := n.Doorways(o.door, o.from, p.Mark)
+		if !ok {
+			return respond.Refuse("refuse.lease.no-place", "port", p.Port, "reach", reached(why))
+		}
+		for _, at := range places {
+			d := respond.Doorway{At: respond.RuleAt{Backend: at.Backend, Family: at.Family, Table: at.Table, Chain: at.Chain, N: at.N}}
+			if i := slices.IndexFunc(p.Doorways, func(o respond.Doorway) bool { return sameChain(o.At, d.At) }); i < 0 {
+				p.Doorways = append(p.Doorways, d)
+			} else if d.At.N < p.Doorways[i].At.N { // the earlier place is right for both: it still is before what drops
+				p.Doorways[i] = d
+			}
+		}
+	}
+	return nil
+}
+
+// closed refuses what is open already: the lease would end, the opening not.
+func (p *Plan) closed(n *relate.Net) error {
+	for _, o := range p.doors {
+		r := n.Reach(o.door)
+		for _, from := range o.from {
+			switch lets(r, from) {
+			case yes:
+				return respond.Refuse("refuse.lease.open-already", "port", p.Port, "proto", p.Proto, "from", from.String(), "reach", reached(r))
+			case unclear:
+				return respond.Refuse("refuse.lease.unclear", "port", p.Port, "from", from.String(), "reach", reached(r))
+			}
+		}
+	}
+	return nil
+}
+
+// reached says by which rule or policy somebody gets somewhere or not.
+func reached(r relate.Reach) i18n.Message {
+	n, text := 0, ""
+	if r.Because != nil {
+		n, text = r.Because.N, r.Because.Text
+	}
+	why := i18n.M("why."+r.Why, "chain", r.Chain, "n", n)
+	if text == "" {
+		return why
+	}
+	return i18n.M("lease.reach", "why", why, "rule", text)
+}
+
+// Chains names the chains of the doorways, for people.
+func Chains(at []respond.RuleAt) []string {
+	var out []string
+	for _, r := range at {
+		if name := r.Family + " " + r.Table + " " + r.Chain; !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func sameChain(a, b respond.RuleAt) bool {
+	a.N, b.N, a.Text, b.Text = 0, 0, "", ""
+	return a == b
+}

@@ -1,0 +1,107 @@
+package lease
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Kinds of Event. What changes the packet filter is told before (intend) and
+// after.
+const (
+	Intend    = "intend"
+	DidOpen   = "opened"
+	DidExtend = "extended"
+	DidClose  = "closed"
+	DidEnd    = "ended"
+	DidAsk    = "requested"
+	DidFail   = "failed"    // what was intended was not done, or was taken back
+	DidPut    = "put-back"  // after a reload of the packet filter
+	DidSweep  = "swept"     // an element that no lease explained was taken away
+	DidWarn   = "warned"    // people were told of the coming end
+	DidRefuse = "withdrawn" // a request was withdrawn, or is too old
+)
+
+// Event is one line of the audit trail. Each holds the SHA-256 of the line
+// before: nobody changes or drops one without changing all that follow, and the
+// sum of the last one, which the system log has too.
+type Event struct {
+	N     int       `json:"n"` // number of the line, from 1
+	At    time.Time `json:"at"`
+	Kind  string    `json:"kind"`
+	Doing string    `json:"doing,omitempty"` // of intend and failed: the kind that it is about
+	ID    string    `json:"id,omitempty"`    // of the lease
+	Lease *Lease    `json:"lease,omitempty"` // as it is then
+	By    *Person   `json:"by,omitempty"`    // nil: demine itself
+	Why   string    `json:"why,omitempty"`   // a code (EndTime …), or an error's words
+	Torn  int       `json:"torn,omitempty"`  // bytes of a line before it that a crash had cut off
+	Prev  string    `json:"prev"`            // hex; empty for the first
+}
+
+// Line gives the event as its line of the trail, without the line's end, and its
+// sum.
+func (e Event) Line() (line []byte, sum string, err error) {
+	line, err = json.Marshal(e)
+	return line, Sum(line), err
+}
+
+// Sum is that of a line of the trail, as the next one holds it.
+func Sum(line []byte) string {
+	h := sha256.Sum256(line)
+	return hex.EncodeToString(h[:])
+}
+
+// Trail is what a verification found.
+type Trail struct {
+	Lines  int    `json:"lines"`
+	Head   string `json:"head"`             // sum of the last good line
+	Broken int    `json:"broken,omitempty"` // number of the first line that does not fit; 0: all do
+	Torn   int    `json:"torn,omitempty"`   // bytes of a last line that was cut off (power cut, full disk)
+}
+
+// MaxEvent is the longest line of a trail: a lease with all its sources is 6 KiB.
+const MaxEvent = 64 << 10
+
+// Verify reads a trail, gives each event that fits to tell, and says how far the
+// chain holds. It stops at a line that does not fit: nothing behind it proves
+// anything.
+func Verify(r io.Reader, tell func(Event)) (Trail, error) {
+	var t Trail
+	in := bufio.NewReaderSize(r, MaxEvent)
+	for {
+		line, err := in.ReadSlice('\n')
+		switch {
+		case errors.Is(err, io.EOF):
+			t.Torn = len(line)
+			return t, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			t.Broken = t.Lines + 1
+			return t, nil
+		case err != nil:
+			return t, fmt.Errorf("read the trail: %w", err)
+		}
+		line = bytes.TrimSuffix(line, []byte{'\n'})
+		e, ok := follows(line, t)
+		if !ok {
+			t.Broken = t.Lines + 1
+			return t, nil
+		}
+		t.Lines, t.Head = e.N, Sum(line)
+		tell(e)
+	}
+}
+
+// follows reads a line and reports whether it is the next one.
+func follows(line []byte, t Trail) (Event, bool) {
+	var e Event
+	if json.Unmarshal(line, &e) != nil {
+		return e, false
+	}
+	return e, e.N == t.Lines+1 && e.Prev == t.Head
+}

@@ -1,0 +1,139 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"demine/internal/i18n"
+	"demine/internal/lease"
+	"demine/internal/respond"
+)
+
+// LeaseOpened writes a lease that was just opened, and how it is proved.
+func LeaseOpened(w io.Writer, p *lease.Plan, l *lease.Lease, left time.Duration, o Options) error {
+	pr := newChangePrinter(o)
+	pr.hangPainted(pr.fold("● "), green, pr.say("lease.open", "id", l.ID, "port", l.Port, "proto", l.Proto,
+		"from", sources(l.From), "until", l.Until, "left", left), 0)
+	pr.bullet("-", pr.say("lease.open.proved"), 0)
+	pr.bullet("-", pr.say("lease.open.through", "through", l.Through), 0)
+	pr.leaseNotes(p)
+	pr.hang("  ", pr.say("lease.open.next", "id", l.ID), 0)
+	return pr.flush(w)
+}
+
+// LeasePlanned writes what a lease would do.
+func LeasePlanned(w io.Writer, p *lease.Plan, o Options) error {
+	pr := newChangePrinter(o)
+	pr.hangPainted(pr.fold("● "), yellow, pr.say("lease.open.planned", "port", p.Port, "proto", p.Proto,
+		"from", sources(p.From), "for", p.For), 0)
+	for _, d := range p.Doorways {
+		pr.bullet("-", pr.say("lease.open.place", "chain", d.At.Family+" "+d.At.Table+" "+d.At.Chain, "n", d.At.N), 0)
+	}
+	if len(p.Doorways) == 0 {
+		pr.bullet("-", pr.say("lease.open.no-place"), 0)
+	}
+	pr.leaseNotes(p)
+	return pr.flush(w)
+}
+
+// leaseNotes are what one has to know of an opening.
+func (p *printer) leaseNotes(plan *lease.Plan) {
+	if plan.Container != "" {
+		p.bullet("-", p.say("lease.open.container", "name", plan.Container), 0)
+	}
+	for _, m := range plan.Notes {
+		p.bullet("-", p.text(m), 0)
+	}
+	end := "lease.open.stay"
+	if plan.Cut {
+		end = "lease.open.cut"
+	}
+	p.bullet("-", p.say(end), 0)
+	p.bullet("-", p.say("lease.open.cloud", "port", plan.Port), 0)
+}
+
+func sources(from []netip.Prefix) []string {
+	var out []string
+	for _, p := range from {
+		if s := p.String(); p.IsSingleIP() {
+			out = append(out, p.Addr().String())
+		} else {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// LeaseLine writes one sentence about a lease: requested, extended, closed …
+func LeaseLine(w io.Writer, l *lease.Lease, left time.Duration, o Options, ids ...string) error {
+	p := newChangePrinter(o)
+	for _, id := range ids {
+		p.hang("", p.leaseSay(id, l, left), 0)
+	}
+	return p.flush(w)
+}
+
+func (p *printer) leaseSay(id string, l *lease.Lease, left time.Duration) string {
+	return p.say(id, "id", l.ID, "port", l.Port, "proto", l.Proto, "from", sources(l.From), "for", l.For, "until", l.Until,
+		"left", left, "who", l.Who, "why", l.Why, "account", l.By.Account)
+}
+
+// LeaseWarning is what people are told before a lease ends.
+func LeaseWarning(l *lease.Lease, left time.Duration, c *i18n.Catalogue) string {
+	return newChangePrinter(Options{Catalogue: c}).leaseSay("lease.warn", l, left)
+}
+
+// Leases writes what is open and requested, as a table.
+func Leases(w io.Writer, ls []lease.Lease, now lease.Clock, kept bool, o Options) error {
+	p := newChangePrinter(o)
+	if len(ls) == 0 {
+		p.hang("", p.say("lease.none"), 0)
+		return p.flush(w)
+	}
+	var rows [][]string
+	head := []string{}
+	for _, c := range []string{"id", "port", "left", "from", "who", "why"} {
+		head = append(head, p.say("lease.col."+c))
+	}
+	rows = append(rows, head)
+	open := false
+	for i := range ls {
+		l := &ls[i]
+		left := p.say("lease.col.waits")
+		if l.State == lease.Open {
+			open, left = true, p.say("lease.left", "d", l.Left(now.Boot))
+		}
+		rows = append(rows, []string{l.ID, fmt.Sprintf("%d/%s", l.Port, l.Proto), left,
+			p.say("lease.from", "l", sources(l.From)), p.host(l.Who), p.host(l.Why)})
+	}
+	p.table(0, []int{8, 9, 11, 24, 16, 0}, rows)
+	if open && !kept {
+		p.blank()
+		p.hang("", p.say("lease.no-keeper"), 0)
+	}
+	return p.flush(w)
+}
+
+// LeaseOver, LeaseGone, LeaseBack and LeaseTrouble are the sentences about what
+// was found to be other than the records say.
+func LeaseOver(l *lease.Lease, why string) i18n.Message {
+	return i18n.M("lease.swept.over", "id", l.ID, "who", l.Who, "why", why)
+}
+
+// LeaseGone is about an element that no lease explains.
+func LeaseGone(a respond.Admission) i18n.Message {
+	return i18n.M("lease.swept.gone", "id", a.Lease, "port", a.Port, "proto", a.Proto, "from", a.From.String())
+}
+
+// LeaseTrouble is about a lease that could not be put back.
+func LeaseTrouble(id string, err error) i18n.Message {
+	var why any = err.Error()
+	var r *respond.Refusal
+	if errors.As(err, &r) {
+		why = r.Message
+	}
+	return i18n.M("lease.swept.trouble", "id", id, "why", why)
+}

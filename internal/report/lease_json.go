@@ -1,0 +1,90 @@
+package report
+
+import (
+	"io"
+	"time"
+
+	"demine/internal/fact"
+	"demine/internal/i18n"
+	"demine/internal/lease"
+	"demine/internal/respond"
+)
+
+// LeaseView is a lease as scripts get it: times in seconds.
+type LeaseView struct {
+	ID          string    `json:"id,omitempty"` // empty: it is only planned
+	State       string    `json:"state"`        // planned, requested, open, ended, closed
+	Proto       string    `json:"proto"`
+	Port        int       `json:"port"`
+	From        []string  `json:"from"`
+	Who         string    `json:"who"`
+	Why         string    `json:"why"`
+	By          string    `json:"by"`
+	Peer        string    `json:"peer,omitempty"`
+	RequestedBy string    `json:"requested_by,omitempty"`
+	Opened      time.Time `json:"opened,omitzero"`
+	Until       time.Time `json:"until,omitzero"`
+	For         int       `json:"for_s"`
+	Left        int       `json:"left_s"`
+	Drop        bool      `json:"drop_established"`
+	Through     []string  `json:"through"`
+	Service     string    `json:"service,omitempty"`
+	Container   string    `json:"container,omitempty"`
+}
+
+// NewLeaseView makes the view of a lease.
+func NewLeaseView(l *lease.Lease, left time.Duration) LeaseView {
+	v := LeaseView{
+		ID: l.ID, State: l.State, Proto: l.Proto, Port: l.Port, From: []string{}, Who: l.Who, Why: l.Why,
+		By: l.By.Account, Peer: l.By.Peer, Opened: l.Opened, Until: l.Until, For: int(l.For / time.Second),
+		Left: int(left / time.Second), Drop: l.Cut, Through: list(l.Through), Service: l.Service, Container: l.Container,
+	}
+	for _, p := range l.From {
+		v.From = append(v.From, p.String())
+	}
+	if l.RequestedBy != nil {
+		v.RequestedBy = l.RequestedBy.Account
+	}
+	return v
+}
+
+// LeaseJSON writes one lease for scripts, and what one has to know of it.
+func LeaseJSON(w io.Writer, v LeaseView, doorways []respond.Doorway, notes, talk []i18n.Message) error {
+	return writeJSON(w, struct {
+		Schema   int               `json:"schema"`
+		Lease    LeaseView         `json:"lease"`
+		Doorways []respond.Doorway `json:"doorways"`
+		Notes    []i18n.Message    `json:"notes"`
+		Swept    []i18n.Message    `json:"swept"`
+	}{fact.SchemaVersion, v, list(doorways), list(notes), list(talk)})
+}
+
+// LeasesJSON writes leases and requests for scripts.
+func LeasesJSON(w io.Writer, ls []lease.Lease, now lease.Clock, kept bool, talk []i18n.Message) error {
+	views := []LeaseView{}
+	for i := range ls {
+		views = append(views, NewLeaseView(&ls[i], leftOf(&ls[i], now)))
+	}
+	return writeJSON(w, struct {
+		Schema int            `json:"schema"`
+		Leases []LeaseView    `json:"leases"`
+		Kept   bool           `json:"kept"`
+		Swept  []i18n.Message `json:"swept"`
+	}{fact.SchemaVersion, views, kept, list(talk)})
+}
+
+func leftOf(l *lease.Lease, now lease.Clock) time.Duration {
+	if l.State != lease.Open {
+		return 0
+	}
+	return l.Left(now.Boot)
+}
+
+// LeaseTrailJSON writes the events that fit and what the verification found.
+func LeaseTrailJSON(w io.Writer, events []lease.Event, trails []lease.Trail) error {
+	return writeJSON(w, struct {
+		Schema int           `json:"schema"`
+		Events []lease.Event `json:"events"`
+		Trails []lease.Trail `json:"trails"`
+	}{fact.SchemaVersion, list(events), list(trails)})
+}

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"demine/internal/lease"
+)
+
+// Leases and requests of this host are in one file, so that each change of them
+// is whole. Those that are over are in the trail alone.
+const (
+	leaseDir  = "leases"
+	leaseFile = "list"
+	maxLeased = 8 // files in the folder: the list, the trail
+)
+
+// leases is the file. Serial tells which of two is the newer one, when the disk
+// was full for a while and memory was written instead.
+type leases struct {
+	Serial int           `json:"serial"`
+	Leases []lease.Lease `json:"leases"`
+}
+
+// Leases gives the leases and requests that are not over, oldest first.
+func (s *Store) Leases() ([]lease.Lease, error) {
+	l, err := s.leases()
+	return l.Leases, err
+}
+
+func (s *Store) leases() (newest leases, err error) {
+	for _, at := range s.places() {
+		var l leases
+		err := load(at, leaseDir, leaseFile, &l)
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
+		if err != nil {
+			return newest, fmt.Errorf("leases: %w", err)
+		}
+		if l.Serial > newest.Serial {
+			newest = l
+		}
+	}
+	return newest, nil
+}
+
+// SaveLeases puts these in the place of those that were there. The caller holds
+// the lock of the leases.
+func (s *Store) SaveLeases(ls []lease.Lease) error {
+	if s.home == nil {
+		return ErrReader
+	}
+	was, err := s.leases()
+	if err != nil && !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	return s.save(leaseDir, leaseFile, maxLeased, leases{was.Serial + 1, ls})
+}
