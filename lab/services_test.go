@@ -102,6 +102,44 @@ func TestServices(t *testing.T) {
 	}
 }
 
+// serversOverTLS are those that strangers may use though all that they say is encrypted.
+var serversOverTLS = []server{
+	{name: "etcd", port: 2379, auth: "none", rule: "exposure/data-open", asked: true,
+		start: `etcd --data-dir /var/lib/etcd.lab --cert-file /root/c --key-file /root/k --listen-client-urls https://0.0.0.0:2379 --advertise-client-urls https://127.0.0.1:2379 </dev/null >/dev/null 2>&1 &`},
+	{name: "docker", port: 2376, auth: "none", rule: "exposure/commands-open", asked: true,
+		start: `setsid dockerd -H tcp://0.0.0.0:2376 --bridge=none --iptables=false --ip-masq=false --storage-driver=vfs --tls --tlscert /root/c --tlskey /root/k </dev/null >/var/log/dockerd 2>&1 &`},
+}
+
+// TestServicesOverTLS: what an encrypted server lets strangers do is asked over TLS.
+func TestServicesOverTLS(t *testing.T) {
+	bin := product(t)
+	h := boot(t, Config{Name: "services-tls", Scenario: "quiet", NoLoad: true})
+	if err := h.CopyIn(t.Context(), bin, "/root/demine"); err != nil {
+		t.Fatal(err)
+	}
+	inside(t, h, `openssl req -x509 -newkey rsa:2048 -nodes -keyout /root/k -out /root/c -days 1 -subj /CN=elsewhere 2>/dev/null`)
+	for _, s := range serversOverTLS {
+		inside(t, h, s.start)
+		inside(t, h, fmt.Sprintf("iptables-legacy -I INPUT -p tcp --dport %d -j ACCEPT", s.port))
+	}
+	for _, s := range serversOverTLS {
+		err := until(t.Context(), time.Minute, s.name, func() error {
+			r, err := h.Run(t.Context(), "sh", "-euc", fmt.Sprintf("curl -sk -o /dev/null https://127.0.0.1:%d/", s.port))
+			if err == nil && r.Exit != 0 {
+				err = fmt.Errorf("%s%s", r.Stdout, r.Stderr)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	loud, quiet := servicesOf(t, h), servicesOf(t, h, "--no-probe")
+	for _, s := range serversOverTLS {
+		checkServer(t, s, loud, quiet)
+	}
+}
+
 func checkServer(t *testing.T, s server, loud, quiet servicesScan) {
 	if auth, by := loud.told(s.name); auth != s.auth || (by == "asked") != s.asked {
 		t.Errorf("%s: authentication %q by %q, want %q, asked: %v", s.name, auth, by, s.auth, s.asked)

@@ -36,17 +36,33 @@ func (k *Service) holds(rule Rule, settings []fact.Setting, version string) (ok,
 	}
 	given = len(rule.When) > 0 || len(k.Config) == 0
 	for name, want := range rule.When {
-		x := fact.Service{Settings: settings}.Setting(name)
-		value := x.Value
-		if x.Name == "" {
-			value = k.Settings[name].Default
-		}
+		value, from := k.value(settings, name)
 		if !want.MatchString(value) {
 			return false, false
 		}
-		given = given && (x.From == "argv" || x.From == "env" || len(k.Config) == 0)
+		given = given && (from == "argv" || from == "env" || len(k.Config) == 0)
 	}
 	return true, given
+}
+
+// value is what a setting is in force, and what set it.
+func (k *Service) value(settings []fact.Setting, name string) (value, from string) {
+	x := fact.Service{Settings: settings}.Setting(name)
+	if x.Name == "" {
+		return k.Settings[name].Default, ""
+	}
+	return x.Value, x.From
+}
+
+// OverTLS reports whether the question is to be put over TLS, as far as the
+// settings tell.
+func (k *Service) OverTLS(settings []fact.Setting) bool {
+	for name, want := range k.Ask.TLS {
+		if value, _ := k.value(settings, name); !want.MatchString(value) {
+			return false
+		}
+	}
+	return k.Ask.TLS != nil
 }
 
 // older compares versions part by part; what is no number counts as 0.

@@ -52,6 +52,9 @@ func rows() string {
 		default:
 			asked = "`" + strings.Trim(fmt.Sprintf("%q", q.Send), `"`) + "`"
 		}
+		if k.Ask != nil && k.Ask.TLS != nil {
+			asked += " (TLS)"
+		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", k.Title, k.Gives, strings.Join(k.decides(), ", "), asked)
 	}
 	return b.String()

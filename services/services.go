@@ -123,10 +123,11 @@ type Rule struct {
 // Question is what a server is asked, once, by whoever is on its host: it reads
 // and gives no credentials.
 type Question struct {
-	Get   string    `yaml:"get"`  // path of an HTTP request
-	Says  string    `yaml:"says"` // what the bytes say, where people cannot read them
-	Send  string    `yaml:"send"` // bytes, as letters up to U+00FF
-	Means []Meaning `yaml:"means"`
+	Get   string             `yaml:"get"`  // path of an HTTP request
+	Says  string             `yaml:"says"` // what the bytes say, where people cannot read them
+	Send  string             `yaml:"send"` // bytes, as letters up to U+00FF
+	TLS   map[string]Pattern `yaml:"tls"`  // setting → Pattern: when all hold, the server speaks TLS and nothing else; {}: always
+	Means []Meaning          `yaml:"means"`
 }
 
 // Meaning is the first that matches of what an answer can mean. Parts of the
@@ -227,6 +228,13 @@ func (k *Service) check() error {
 	}
 	if _, ok := k.Settings[k.At]; k.At != "" && !ok {
 		return fmt.Errorf("at: no setting %q", k.At)
+	}
+	if k.Ask != nil {
+		for name := range k.Ask.TLS {
+			if _, ok := k.Settings[name]; !ok {
+				return fmt.Errorf("ask: tls: no setting %q", name)
+			}
+		}
 	}
 	return k.Ask.check()
 }

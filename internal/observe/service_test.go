@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -25,6 +26,8 @@ type answering struct {
 	answer *string
 	asked  atomic.Int32
 	said   chan string // the requests
+
+	secured *tls.Config // it speaks TLS
 }
 
 func (a *answering) Dial(context.Context, string, string) (net.Conn, error) {
@@ -33,16 +36,39 @@ func (a *answering) Dial(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: fmt.Errorf("connection refused")}
 	}
 	here, there := net.Pipe()
+	if a.secured != nil { // both sides may speak at once
+		here, there = connected()
+	}
 	go func() {
 		defer there.Close()
+		var client net.Conn = there
+		if a.secured != nil {
+			client = tls.Server(there, a.secured)
+		}
 		buf := make([]byte, 4096)
-		n, _ := there.Read(buf)
+		n, _ := client.Read(buf)
 		a.said <- string(buf[:n])
 		if *a.answer != "" { // an empty write to a pipe waits for a reader
-			_, _ = io.WriteString(there, *a.answer)
+			_, _ = io.WriteString(client, *a.answer)
 		}
 	}()
 	return here, nil
+}
+
+// connected are the two ends of a connection with room for what is not read yet.
+func connected() (here, there net.Conn) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	if here, err = net.Dial("tcp", l.Addr().String()); err == nil {
+		there, err = l.Accept()
+	}
+	if err != nil {
+		panic(err)
+	}
+	return here, there
 }
 
 // serviceHost is a host on which one server listens.
@@ -93,6 +119,9 @@ func TestServiceSamples(t *testing.T) {
 
 func checkSample(t *testing.T, k *services.Service, s services.Sample) {
 	h, base, kernel := serviceHost(t, k, s)
+	if overTLS[k.Name+"/"+s.Name] {
+		kernel.secured = serverTLS(t)
+	}
 	snap, c := lookAtHost(t, h, base, service)
 	if len(snap.Service) != 1 {
 		t.Fatalf("%d services, %+v", len(snap.Service), c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -75,7 +76,7 @@ func askedCode(err error) string {
 	}
 }
 
-// errOther: what answered is not that service, or speaks TLS.
+// errOther: what answered is not that service, or speaks TLS of which its settings say nothing.
 var errOther = errors.New("the answer is of something else")
 
 // errNowhere: a program may listen on an address that is not this host's
@@ -153,13 +154,29 @@ func (s *server) talk(ctx context.Context, v *View, addr string) error {
 			return err
 		}
 	}
+	if !s.known.OverTLS(s.settings) {
+		return s.converse(conn, addr)
+	}
+	safe, err := secure(ctx, conn)
+	if err == nil {
+		err = s.converse(safe, addr)
+	}
+	if err != nil && safe.wants(err) {
+		s.auth, s.by, err = "key", "asked", nil
+	}
+	if err != nil {
+		return errors.Join(errOther, err)
+	}
+	return nil
+}
+
+// converse puts the question.
+func (s *server) converse(conn net.Conn, addr string) error {
 	q := s.known.Ask
 	in := &listener{from: conn}
-	if _, err := conn.Write(q.Request(addr)); err != nil {
-		return err
-	}
+	_, failed := conn.Write(q.Request(addr)) // who hangs up may have said why
 	understood := false
-	err = in.until(func(said []byte) bool {
+	err := in.until(func(said []byte) bool {
 		auth, version, ok := q.Understand(said)
 		if understood = ok; ok && auth != "" {
 			s.auth, s.by = auth, "asked"
@@ -170,7 +187,7 @@ func (s *server) talk(ctx context.Context, v *View, addr string) error {
 	if understood {
 		return nil
 	}
-	return err
+	return errors.Join(err, failed)
 }
 
 // listener hears one side of a conversation.
