@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -72,7 +73,19 @@ func (sc *scene) processEvents(p *fact.Process, add adder) {
 		}
 		add(t, source, o, f.Ref, i18n.M("event.file-appeared", "path", f.Path.String()))
 	}
+	sc.containerEvents(p, add)
 	add(p.Started, "kernel", nil, p.Ref, i18n.M("event.process-started", "exe", sc.x.Program(p).String(), "pid", p.PID, "user", p.User))
+}
+
+// containerEvents: when the container of an implant was made and last started.
+func (sc *scene) containerEvents(p *fact.Process, add adder) {
+	c := sc.x.ContainerOf(p)
+	if c == nil {
+		return
+	}
+	image := cmp.Or(c.Image, c.ImageID, "?")
+	add(c.Created, "runtime", &c.Origin, c.Ref, i18n.M("event.container-created", "name", sc.home(p), "image", image))
+	add(c.Started, "runtime", &c.Origin, c.Ref, i18n.M("event.container-started", "name", sc.home(p), "image", image))
 }
 
 // doorEvents: history and log lines that speak of a port of the incident.

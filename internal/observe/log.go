@@ -15,11 +15,11 @@ import (
 
 var log = &Observer{
 	Name:  "log",
-	Doc:   "logins, what cron ran or refused, sudo, and accounts, from syslog's files, the journal, wtmp and btmp; and what is missing in them",
+	Doc:   "logins, what cron ran or refused, sudo, and accounts, from syslog's files, the journal, wtmp, btmp and lastlog; and what is missing in them",
 	Sees:  []string{fact.KindLog},
-	Needs: []string{"host"},
+	Needs: []string{"host", "account"},
 	Reads: []string{
-		"/var/log", "/var/log/auth.log*", "/var/log/secure*", "/var/log/cron*", "/var/log/syslog*", "/var/log/messages*",
+		"/var/log", lastlog.String(), "/var/log/auth.log*", "/var/log/secure*", "/var/log/cron*", "/var/log/syslog*", "/var/log/messages*",
 		"/var/log/wtmp*", "/var/log/btmp*", "/var/log/journal", "/var/log/journal/**", "/run/log/journal", "/run/log/journal/**",
 	},
 	See: seeLog,
@@ -65,6 +65,7 @@ func seeLog(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, er
 	}
 	if sc.Traces {
 		events = append(events, p.failedLogins(v, names)...)
+		events = append(events, p.lastLogins(v, in.Account, events)...)
 	}
 	events = append(events, missing(v, names, in.Host, events)...)
 	p.Log = newest(events, maxEvents)

@@ -403,3 +403,34 @@ func TestPackedNothing(t *testing.T) {
 		}
 	}
 }
+
+// lastRecord is one record of lastlog.
+func lastRecord(at time.Time, from string) []byte {
+	b := make([]byte, utmp.LastSize)
+	binary.LittleEndian.PutUint32(b, uint32(at.Unix()))
+	copy(b[4:], "pts/0")
+	copy(b[36:], from)
+	return b
+}
+
+// lastlog still tells of a login that wtmp does not tell of any more; once of
+// several accounts with one number, and not of what another log tells.
+func TestLastLogins(t *testing.T) {
+	at := time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)
+	last := slices.Concat(lastRecord(at.Add(2*time.Second), "203.0.113.9"), lastRecord(at, "203.0.113.66"), make([]byte, utmp.LastSize))
+	h, err := fixture.Parse([]byte("-- /var/log/wtmp enc=base64 --\n" + wtmp(at, "root", "203.0.113.9") +
+		"\n-- /var/log/lastlog enc=base64 --\n" + base64.StdEncoding.EncodeToString(last) + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := fact.Snapshot{Account: []fact.Account{
+		{Name: "root"}, {Name: "shop", UID: 1}, {Name: "too", UID: 1}, {Name: "never", UID: 2}, {Name: "beyond", UID: 1 << 31},
+	}}
+	want := []string{
+		"11-22 18:00:00 login root 203.0.113.9 /var/log/wtmp:0 pts/0",
+		"11-22 18:00:00 login shop 203.0.113.66 /var/log/lastlog:0 pts/0",
+	}
+	if d := cmp.Diff(want, events(lookForTraces(t, h, &in, log))); d != "" {
+		t.Error(d)
+	}
+}
