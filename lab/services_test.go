@@ -107,7 +107,7 @@ var serversOverTLS = []server{
 	{name: "etcd", port: 2379, auth: "none", rule: "exposure/data-open", asked: true,
 		start: `etcd --data-dir /var/lib/etcd.lab --cert-file /root/c --key-file /root/k --listen-client-urls https://0.0.0.0:2379 --advertise-client-urls https://127.0.0.1:2379 </dev/null >/dev/null 2>&1 &`},
 	{name: "docker", port: 2376, auth: "none", rule: "exposure/commands-open", asked: true,
-		start: `setsid dockerd -H tcp://0.0.0.0:2376 --bridge=none --iptables=false --ip-masq=false --storage-driver=vfs --tls --tlscacert /root/c --tlscert /root/c --tlskey /root/k </dev/null >/var/log/dockerd 2>&1 &`},
+		start: `setsid dockerd -H tcp://0.0.0.0:2376 --bridge=none --iptables=false --ip-masq=false --storage-driver=vfs --tls --tlsverify=false --tlscert /root/c --tlskey /root/k </dev/null >/var/log/dockerd 2>&1 &`},
 }
 
 // TestServicesOverTLS: what an encrypted server lets strangers do is asked over TLS.

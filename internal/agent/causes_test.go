@@ -75,6 +75,11 @@ func checkCause(t *testing.T, s *explain.Scan, cause, file string) {
 				t.Errorf("evidence %v, want %s", got, id)
 			}
 		}
+		for _, id := range said(t, file, "against: ") {
+			if got := ids(cs[0].Against); !slices.Contains(got, id) {
+				t.Errorf("evidence against it %v, want %s", got, id)
+			}
+		}
 	}
 }
 

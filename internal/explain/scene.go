@@ -17,7 +17,7 @@ func (sc *scene) vars() map[string]any {
 		"doors": sc.doors, "findings": sc.findings, "begin": sc.begin(), "implants": sc.all(), "files": sc.files(),
 		"logs": []*fact.LogEvent(nil), "near": []*fact.LogEvent(nil), "logins": []*fact.LogEvent(nil),
 		"all_services": []*fact.Service(nil), "all_processes": []*fact.Process(nil),
-		"all_exposures": []*relate.Exposure(nil), "with": map[string][]string(nil),
+		"all_exposures": []*relate.Exposure(nil), "all_keys": []*fact.Key(nil), "with": map[string][]string(nil),
 	}
 	maps.Copy(v, sc.asks())
 	if sc.x == nil {
@@ -25,7 +25,7 @@ func (sc *scene) vars() map[string]any {
 	}
 	v["logs"], v["near"], v["logins"] = pointers(sc.x.S.Log), sc.near(), sc.entries(sc.beginnings(), sc.all())
 	v["all_services"], v["all_processes"] = pointers(sc.x.S.Service), pointers(sc.x.S.Process)
-	v["all_exposures"] = pointers(sc.x.Exposures)
+	v["all_exposures"], v["all_keys"] = pointers(sc.x.Exposures), pointers(sc.x.S.Key)
 	return v
 }
 

@@ -135,7 +135,8 @@ type Key struct {
 	RDB         *RDBMark  `json:"rdb,omitempty"`  // the file is a Redis dump
 	Used        []KeyUse  `json:"used,omitempty"` // newest first, capped
 	UsesSeen    int       `json:"uses_seen,omitempty"`
-	FirstUsed   time.Time `json:"first_used,omitzero"` // as far back as the logs go
+	FirstUsed   time.Time `json:"first_used,omitzero"`   // as far back as the logs go
+	Provisioned string    `json:"provisioned,omitempty"` // what gave it to the host at its start: cloud-init
 }
 
 // KeyUse is one login with a key, as the log tells it.

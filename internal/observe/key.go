@@ -13,10 +13,13 @@ import (
 )
 
 var key = &Observer{
-	Name:    "key",
-	Doc:     "public keys that may log in to each account, and when each was last used",
-	Sees:    []string{fact.KindKey},
-	Needs:   []string{"account", "sshd", "log"},
+	Name:  "key",
+	Doc:   "public keys that may log in to each account, when each was last used, and whether the cloud gave it to the host (cloud-init)",
+	Sees:  []string{fact.KindKey},
+	Needs: []string{"account", "sshd", "log"},
+	Reads: []string{
+		"/run/cloud-init/instance-data.json", "/var/lib/cloud/instance/user-data.txt", "/var/lib/cloud/instance/vendor-data.txt",
+	},
 	Follows: []string{fact.KindAccount, fact.KindService},
 	See:     seeKeys,
 }
@@ -43,6 +46,12 @@ func seeKeys(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, er
 				v.Allow(f)
 				p.keys(v, f, a.Name, used, seen)
 			}
+		}
+	}
+	cloud := p.givenKeys(v)
+	for i := range p.Key {
+		if cloud[p.Key[i].Fingerprint] {
+			p.Key[i].Provisioned = "cloud-init"
 		}
 	}
 	return p, ctx.Err()

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"demine/internal/fact"
+	"demine/internal/host/fixture"
 )
 
 func keyLines(s *fact.Snapshot) []string {
@@ -43,6 +44,28 @@ func TestKeysWhereSSHDLooks(t *testing.T) {
 	s, _ := lookAt(t, "key-centos7", base, key)
 	if d := cmp.Diff([]string{"deploy /etc/keys/deploy:1 owner@office [] dump false"}, keyLines(s)); d != "" {
 		t.Error(d)
+	}
+}
+
+// What the cloud gave the host is told of each key, by its fingerprint: not by
+// its comment, which anybody can write.
+func TestKeysOfTheCloud(t *testing.T) {
+	const ops = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
+	const other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIC"
+	const user = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMD"
+	h, err := fixture.Parse([]byte("-- /root/.ssh/authorized_keys --\n" + ops + " renamed\n" + other + " cloud@aliyun\n" + user + "\n" +
+		"-- /run/cloud-init/instance-data.json --\n{\"v1\": {\"public_ssh_keys\": [\"" + ops + " cloud@aliyun\"]}}\n" +
+		"-- /var/lib/cloud/instance/user-data.txt mode=0600 --\n#cloud-config\nssh_authorized_keys:\n  - " + user + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, c := lookAtHost(t, h, fact.Snapshot{Account: []fact.Account{{Name: "root", Home: "/root"}}}, key)
+	var got []string
+	for _, k := range s.Key {
+		got = append(got, k.Comment+":"+k.Provisioned)
+	}
+	if d := cmp.Diff([]string{"renamed:cloud-init", "cloud@aliyun:", ":cloud-init"}, got); d != "" || c.State != fact.Seen {
+		t.Error(c, d)
 	}
 }
 
