@@ -23,7 +23,10 @@ type Leases struct {
 	filter   respond.Filter
 	clock    func() (lease.Clock, error)
 	keeper   func(ctx context.Context) error // sees to it that one runs
+	run      string                          // the store's folder in memory; empty: the usual one
 }
+
+func (l *Leases) options() store.Options { return store.Options{Run: l.run} }
 
 // NewLeases makes Leases for the host that demine runs on.
 func NewLeases(h *host.Host, log *slog.Logger, s Settings) *Leases {
@@ -67,7 +70,7 @@ func (l *Leases) desk(ctx context.Context) (*desk, error) {
 	if id, err := l.h.Kernel.Identity(); err != nil || id.UID != 0 {
 		return nil, errors.Join(err, ErrNotRoot)
 	}
-	st, err := store.Open(l.settings.State, store.Options{})
+	st, err := store.Open(l.settings.State, l.options())
 	if err != nil {
 		return nil, err
 	}

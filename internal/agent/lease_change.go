@@ -87,7 +87,7 @@ func (d *desk) prolong(ctx context.Context, longer lease.Lease) error {
 	}
 	was := *at
 	*at = longer
-	if err := d.st.SaveLeases(d.list); err != nil {
+	if err := d.st.SaveLeases(d.list); err != nil || in.Mark == 0 { // it is not in force: see putBack
 		return err
 	}
 	err = d.filter.Admit(ctx, in.Mark, lease.Latest(d.opened()), nil, longer.Admissions(longer.Left(d.now.Boot)))
@@ -171,7 +171,7 @@ func approvable(r *lease.Lease, by lease.Person) error {
 
 // Trail verifies the audit trail and gives its events.
 func (l *Leases) Trail(tell func(lease.Event)) ([]lease.Trail, error) {
-	st, err := store.Read(l.settings.State, store.Options{})
+	st, err := store.Read(l.settings.State, l.options())
 	if err != nil {
 		return nil, err
 	}

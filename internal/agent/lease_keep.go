@@ -26,7 +26,7 @@ const (
 // out, and closes all when the wall clock is set. Nothing stays open longer when
 // it is killed: the kernel ends leases. warn makes the sentence that people get.
 func (l *Leases) Keep(ctx context.Context, warn func(*lease.Lease, time.Duration) string) error {
-	st, err := store.Open(l.settings.State, store.Options{})
+	st, err := store.Open(l.settings.State, l.options())
 	if err != nil {
 		return err
 	}

@@ -93,12 +93,12 @@ func (d *desk) end(ctx context.Context, le lease.Lease, why string, by *lease.Pe
 // takeStrays takes away what no lease explains: it was loaded from a saved
 // ruleset, or left by a demine that was cut off before it could prove it.
 func (d *desk) takeStrays(ctx context.Context, in respond.Admitted, s *Swept) error {
-	open := d.opened()
+	open := byName(d.opened())
 	ended := func(id string) bool {
 		return slices.ContainsFunc(s.Over, func(o Over) bool { return o.Lease.ID == id && o.Why != lease.EndBoot })
 	}
 	for _, a := range in.Admissions {
-		if !ended(a.Lease) && !slices.ContainsFunc(open, func(le lease.Lease) bool { return explains(&le, a, d.now.Boot) }) {
+		if le := open[a.Lease]; (le == nil || !explains(le, a, d.now.Boot)) && !ended(a.Lease) {
 			s.Gone = append(s.Gone, a)
 		}
 	}
@@ -127,8 +127,15 @@ const endSlack = 5 * time.Second
 // explains reports whether a lease is the reason for an element, its end
 // included.
 func explains(le *lease.Lease, a respond.Admission, sinceBoot time.Duration) bool {
-	return le.ID == a.Lease && le.Proto == a.Proto && le.Port == a.Port && slices.Contains(le.From, a.From) &&
-		a.Left <= le.Left(sinceBoot)+endSlack
+	return le.Proto == a.Proto && le.Port == a.Port && slices.Contains(le.From, a.From) && a.Left <= le.Left(sinceBoot)+endSlack
+}
+
+func byName(ls []lease.Lease) map[string]*lease.Lease {
+	out := make(map[string]*lease.Lease, len(ls))
+	for i := range ls {
+		out[ls[i].ID] = &ls[i]
+	}
+	return out
 }
 
 // endGone closes leases whose elements were taken out by hand, while the table
@@ -137,25 +144,18 @@ func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error
 	if in.Mark == 0 {
 		return nil
 	}
+	there := map[string]int{} // sources of each lease that are in force
+	for _, a := range in.Admissions {
+		there[a.Lease]++
+	}
 	for _, le := range d.opened() {
-		if !whole(&le, in.Admissions) && le.Left(d.now.Boot) > endSlack {
+		if there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack {
 			if err := d.end(ctx, le, lease.EndGone, nil, s); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// whole reports whether all of a lease is in force.
-func whole(le *lease.Lease, in []respond.Admission) bool {
-	n := 0
-	for _, a := range in {
-		if a.Lease == le.ID && a.Proto == le.Proto && a.Port == le.Port && slices.Contains(le.From, a.From) {
-			n++
-		}
-	}
-	return n >= len(le.From)
 }
 
 // longestRequest is how long a request waits for its approval.

@@ -1,0 +1,259 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"demine/internal/host/fixture"
+	"demine/internal/lease"
+	"demine/internal/respond"
+	"demine/internal/store"
+)
+
+// heldFilter is a packet filter in memory: what it is given ends by its clock,
+// as in the kernel.
+type heldFilter struct {
+	respond.Filter
+	now      *lease.Clock
+	mark     uint32
+	doorways []respond.RuleAt
+	held     map[netip.Prefix]respond.Admission // its Left is when it ends
+}
+
+func (f *heldFilter) Admit(_ context.Context, mark uint32, _ time.Time, doors []respond.Doorway, as []respond.Admission) error {
+	f.mark = mark
+	for _, d := range doors {
+		f.doorways = append(f.doorways, d.At)
+	}
+	for _, a := range as {
+		a.Left += f.now.Boot
+		f.held[a.From] = a
+	}
+	return nil
+}
+
+func (f *heldFilter) Dismiss(_ context.Context, as []respond.Admission) error {
+	for _, a := range as {
+		delete(f.held, a.From)
+	}
+	return nil
+}
+
+func (f *heldFilter) Retire(context.Context) error {
+	f.mark, f.doorways, f.held = 0, nil, map[netip.Prefix]respond.Admission{}
+	return nil
+}
+
+func (f *heldFilter) Admitted(context.Context) (respond.Admitted, error) {
+	in := respond.Admitted{Mark: f.mark, Doorways: f.doorways}
+	for _, a := range f.held {
+		if a.Left -= f.now.Boot; a.Left > 0 {
+			in.Admissions = append(in.Admissions, a)
+		}
+	}
+	return in, nil
+}
+
+// office is a host with leases, its filter and its clock.
+func office(t *testing.T) (*Leases, *heldFilter, *lease.Clock) {
+	t.Helper()
+	h, err := fixture.Parse([]byte("-- kernel/identity --\nname=shop uid=0 self=1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := &lease.Clock{Wall: h.Now(), Boot: time.Hour, ID: "b1"}
+	f := &heldFilter{now: now, held: map[netip.Prefix]respond.Admission{}}
+	dir := t.TempDir()
+	l := &Leases{h: h, log: slog.New(slog.DiscardHandler), filter: f, settings: Settings{State: filepath.Join(dir, "state")}}
+	l.run = filepath.Join(dir, "run")
+	l.clock = func() (lease.Clock, error) { return *now, nil }
+	l.keeper = func(context.Context) error { return nil }
+	return l, f, now
+}
+
+var (
+	guest    = netip.MustParsePrefix("203.0.113.7/32")
+	stranger = netip.MustParsePrefix("203.0.113.8/32")
+	doorOf   = respond.RuleAt{Backend: "nft", Family: "inet", Table: "fw", Chain: "input", N: 1}
+)
+
+// give opens a lease for an hour without asking the engine, in force as it is
+// recorded.
+func give(t *testing.T, l *Leases, f *heldFilter) lease.Lease {
+	t.Helper()
+	le := lease.Begin("L-7Q2KD", lease.Ask{Proto: "tcp", Port: 6380, From: []netip.Prefix{guest}, For: time.Hour, Who: "w", Why: "y"}, *f.now)
+	le.Through = lease.Chains([]respond.RuleAt{doorOf})
+	d, err := l.desk(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	if err := d.st.SaveLeases([]lease.Lease{le}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Admit(t.Context(), 1, le.Until, []respond.Doorway{{At: doorOf}}, le.Admissions(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	return le
+}
+
+// Records and packet filter are brought together, and always towards closed.
+func TestReconcile(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		happen func(f *heldFilter, now *lease.Clock)
+		over   string // why the lease is over; empty: it goes on
+		gone   int
+		event  string
+	}{
+		{"nothing", func(*heldFilter, *lease.Clock) {}, "", 0, ""},
+		{"its time is over", func(_ *heldFilter, now *lease.Clock) { pass(now, time.Hour) }, lease.EndTime, 0, lease.DidEnd},
+		{"the clock was set", func(_ *heldFilter, now *lease.Clock) { now.Wall = now.Wall.Add(-time.Minute) }, lease.EndClock, 0, lease.DidClose},
+		{"a reboot", func(f *heldFilter, now *lease.Clock) {
+			now.ID, now.Boot = "b2", time.Second
+			_ = f.Retire(context.Background())
+		}, lease.EndBoot, 0, lease.DidEnd},
+		{"a reboot that loaded a saved ruleset", func(_ *heldFilter, now *lease.Clock) { now.ID = "b2" }, lease.EndBoot, 1, lease.DidSweep},
+		{"an element without a lease", func(f *heldFilter, _ *lease.Clock) {
+			f.held[stranger] = respond.Admission{Lease: "L-7Q2KD", Proto: "tcp", Port: 6380, From: stranger, Left: 100 * time.Hour}
+		}, "", 1, lease.DidSweep},
+		{"an element that was given more time", func(f *heldFilter, _ *lease.Clock) {
+			a := f.held[guest]
+			a.Left += time.Hour
+			f.held[guest] = a
+		}, "", 1, lease.DidSweep},
+		{"taken out by hand", func(f *heldFilter, _ *lease.Clock) { delete(f.held, guest) }, lease.EndGone, 0, lease.DidClose},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, f, now := office(t)
+			le := give(t, l, f)
+			tt.happen(f, now)
+			out, err := l.List(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			why := ""
+			if len(out.Swept.Over) > 0 {
+				why = out.Swept.Over[0].Why
+			}
+			if why != tt.over || len(out.Swept.Gone) != tt.gone || (len(out.Leases) == 0) != (tt.over != "") {
+				t.Errorf("over %q, %d taken away, %d leases", why, len(out.Swept.Gone), len(out.Leases))
+			}
+			if tt.over != "" && (f.mark != 0 || len(f.held) > 0) {
+				t.Errorf("left in the filter: %+v", f)
+			}
+			if got := lastEvent(t, l); got != tt.event {
+				t.Errorf("the trail ends with %q, want %q", got, tt.event)
+			}
+			for p, a := range f.held {
+				if p != guest || a.Left > le.End {
+					t.Errorf("still in force: %+v", a)
+				}
+			}
+		})
+	}
+}
+
+func pass(now *lease.Clock, d time.Duration) { now.Wall, now.Boot = now.Wall.Add(d), now.Boot+d }
+
+func lastEvent(t *testing.T, l *Leases) string {
+	t.Helper()
+	last := ""
+	ts, err := l.Trail(func(e lease.Event) { last = e.Kind })
+	if err != nil || len(ts) > 0 && ts[0].Broken != 0 {
+		t.Fatalf("%+v, %v", ts, err)
+	}
+	return last
+}
+
+// More time is recorded before the kernel gets it, and both agree.
+func TestExtendAndClose(t *testing.T) {
+	l, f, now := office(t)
+	le := give(t, l, f)
+	pass(now, 30*time.Minute)
+	longer, _, err := l.Extend(t.Context(), le.ID, time.Hour, false)
+	if err != nil || longer.Left(now.Boot) != 90*time.Minute || f.held[guest].Left != longer.End {
+		t.Fatalf("%+v, in force until %v, %v", longer, f.held[guest].Left, err)
+	}
+	pass(now, time.Hour) // past its first end
+	if out, err := l.List(t.Context()); err != nil || len(out.Leases) != 1 || len(out.Swept.Over)+len(out.Swept.Gone) > 0 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if _, _, err := l.Close(t.Context(), "L-22222", false); err != ErrNoLease {
+		t.Errorf("a lease that is not there: %v", err)
+	}
+	closed, _, err := l.Close(t.Context(), le.ID, true)
+	if err != nil || closed.State != lease.Closed || !closed.Cut || len(f.held) > 0 || f.mark != 0 {
+		t.Errorf("%+v, %+v, %v", closed, f, err)
+	}
+	var kinds []string
+	if _, err := l.Trail(func(e lease.Event) { kinds = append(kinds, e.Kind) }); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{lease.Intend, lease.DidExtend, lease.Intend, lease.DidClose}
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Whoever asked cannot approve.
+func TestApprovable(t *testing.T) {
+	r := &lease.Lease{By: lease.Person{Account: "alice"}}
+	if err := approvable(r, lease.Person{Account: "alice"}); err == nil {
+		t.Error("alice approves what alice asked for")
+	}
+	if err := approvable(r, lease.Person{Account: "bob"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// What nobody may do, nobody does.
+func TestLeasesNotRoot(t *testing.T) {
+	l, _, _ := office(t)
+	h, err := fixture.Parse([]byte("-- kernel/identity --\nname=shop uid=1000 self=1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.h = h
+	if _, err := l.List(t.Context()); err == nil {
+		t.Error("not root, and lists")
+	}
+}
+
+// The keeper ends when the last lease has ended, and has told so.
+func TestKeeper(t *testing.T) {
+	l, f, now := office(t)
+	give(t, l, f)
+	st, err := store.Open(l.settings.State, l.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	lock, err := st.LockKeeper(store.Holder{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	var warned []time.Duration
+	k := keeper{Leases: l, st: st, lock: lock, told: map[string]string{},
+		warn: func(_ *lease.Lease, left time.Duration) string { warned = append(warned, left); return "" }}
+	for range 4 { // at 0, 29, 58 minutes; at its end
+		done, next, err := k.tend(t.Context())
+		if err != nil || done != (now.Boot >= 2*time.Hour) || !done && next <= 0 {
+			t.Fatalf("done %t, next %v, %v", done, next, err)
+		}
+		pass(now, min(29*time.Minute, 2*time.Hour-now.Boot))
+	}
+	if len(warned) != 1 || warned[0] != 2*time.Minute {
+		t.Errorf("people were told %v before", warned)
+	}
+	if _, there := st.Keeper(); there || lastEvent(t, l) != lease.DidEnd || f.mark != 0 {
+		t.Errorf("keeper %t, filter %+v", there, f)
+	}
+}
