@@ -51,7 +51,7 @@ func (a *Agent) Plan(ctx context.Context, r respond.Request, ev func(Event)) (re
 // snapshot.
 func (a *Agent) PlanOf(ctx context.Context, s *explain.Scan, r respond.Request) (respond.Plan, error) {
 	p := respond.Make(s, r)
-	if len(r.Incidents)+len(r.Findings) == 0 { // else only what was asked for
+	if len(r.Incidents)+len(r.Findings)+len(r.Rules) == 0 { // else only what was asked for
 		if runs, err := a.Runs(ctx); err == nil {
 			respond.Carry(&p, runs)
 		}

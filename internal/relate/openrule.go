@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,16 +51,17 @@ type Typed struct {
 	Lasts bool      `json:"lasts,omitempty"` // it wrote the configuration of ufw or firewalld, as is their way
 }
 
-// leaseTable is that of demine's own leases, and leaseComment marks the rules of
+// shutTable is that of doors that demine shut, leaseTable that of its leases, and leaseComment marks the rules of
 // the host's chains that let in whom it marks.
 const (
+	shutTable    = "demine"
 	leaseTable   = "demine_lease"
 	leaseComment = "demine lease"
 )
 
 // ours reports whether a table is demine's own.
 func ours(rs *fact.Ruleset) bool {
-	return rs.Backend == "nft" && (rs.Table == "demine" || rs.Table == leaseTable)
+	return rs.Backend == "nft" && (rs.Table == shutTable || rs.Table == leaseTable)
 }
 
 // openingID names a rule by what it is and not by its place, which moves.
@@ -77,6 +79,7 @@ func (x *Index) findOpenRules() (out []OpenRule) {
 		return nil
 	}
 	n := NetOf(x.S)
+	n.Filter = slices.DeleteFunc(slices.Clone(n.Filter), func(rs fact.Ruleset) bool { return rs.Table == shutTable && ours(&rs) }) // gone with the next boot
 	for _, c := range n.openers(x) {
 		o := OpenRule{
 			ID: openingID(c.set, c.chain, c.rule.Text), Backend: c.set.Backend, Family: c.set.Family, Table: c.set.Table,

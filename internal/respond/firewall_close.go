@@ -24,6 +24,7 @@ type closeWith struct {
 	Rule  RuleAt `json:"rule"`
 	Proto string `json:"proto"`
 	Port  int    `json:"port"`
+	Named bool   `json:"named,omitempty"` // asked for by name: it may let in less or more than everybody to that port
 }
 
 // closeSeen is how many rules of the text there are, wherever they stand: other
@@ -38,10 +39,10 @@ type closeUndo struct {
 }
 
 func lookClose(ctx context.Context, h *host.Host, with closeWith) (closeSeen, error) {
-	if err := guardSSH(ctx, h, with.Port); err != nil {
+	sets, _ := h.Kernel.Firewall(ctx)
+	if err := with.guard(ctx, h, sets); err != nil {
 		return closeSeen{}, err
 	}
-	sets, _ := h.Kernel.Firewall(ctx)
 	rules, _, err := with.Rule.find(sets)
 	if errors.Is(err, ErrGone) {
 		return closeSeen{}, ErrNothing
@@ -54,12 +55,20 @@ func lookClose(ctx context.Context, h *host.Host, with closeWith) (closeSeen, er
 		if r.Text != with.Rule.Text {
 			continue
 		}
-		if !opensOnly(with.Rule.chain(sets).Rules, r.N, with.Proto, with.Port) {
+		if !with.Named && !opensOnly(with.Rule.chain(sets).Rules, r.N, with.Proto, with.Port) || r.Verdict != "accept" {
 			return seen, Refuse("refuse.firewall.not-only", "rule", r.Text, "port", with.Port)
 		}
 		seen.Rules++
 	}
 	return seen, nil
+}
+
+// guard refuses what would shut operators out.
+func (w closeWith) guard(ctx context.Context, h *host.Host, sets []fact.Ruleset) error {
+	if w.Named {
+		return guardSSHRule(ctx, h, sets, w.Rule)
+	}
+	return guardSSH(ctx, h, w.Port)
 }
 
 func prepareClose(ctx context.Context, w *Writer, with closeWith) (closeUndo, error) {
@@ -101,6 +110,9 @@ func closePort(ctx context.Context, w *Writer, with closeWith, u closeUndo) (i18
 // closedDetail says whether the port is really shut now: another rule or a
 // policy may let the same in.
 func closedDetail(sets []fact.Ruleset, with closeWith) i18n.Message {
+	if with.Port == 0 || with.Proto == "" {
+		return i18n.M("openrule.close.done")
+	}
 	for _, v6 := range []bool{false, true} {
 		if with.Rule.Family != "inet" && (with.Rule.Family == "ip6") != v6 {
 			continue

@@ -30,7 +30,8 @@ type savedWith struct {
 	Rules   []savedRule `json:"rules"`
 }
 
-// savedRule is a rule that lets everybody in to one port and does nothing else.
+// savedRule is a rule that lets everybody in to one port and does nothing else,
+// or one that was named.
 type savedRule struct {
 	Table string `json:"table"`
 	Chain string `json:"chain"`
@@ -38,6 +39,7 @@ type savedRule struct {
 	Text  string `json:"text"`
 	Proto string `json:"proto"`
 	Port  int    `json:"port"`
+	Named bool   `json:"named,omitempty"` // as of closeWith
 }
 
 func (w savedWith) ports() (out []int) {
@@ -65,12 +67,12 @@ func planSaved(m *Making, e *relate.Exposure, taken []opening, because []string)
 			}
 			for _, r := range whole(c.Rules) {
 				if opensOnly(c.Rules, r.N, e.Proto, e.Port) {
-					with.Rules = append(with.Rules, savedRule{rs.Table, c.Name, r.Origin.Line, r.Text, e.Proto, e.Port})
+					with.Rules = append(with.Rules, savedRule{rs.Table, c.Name, r.Origin.Line, r.Text, e.Proto, e.Port, false})
 				}
 			}
 		}
 		if len(with.Rules) > 0 {
-			addSaved(m, e, with, because)
+			addSaved(m, []fact.Ref{e.Ref}, with, because)
 		}
 	}
 }
@@ -89,10 +91,10 @@ func loadsInto(rs *fact.Ruleset, c *fact.Chain, taken []opening) bool {
 	})
 }
 
-func addSaved(m *Making, e *relate.Exposure, with savedWith, because []string) {
+func addSaved(m *Making, on []fact.Ref, with savedWith, because []string) {
 	step := Step{
 		Do: "firewall.close-saved", Phase: Harden, OnConfirm: true, Keeps: KeepsDoor, Target: with.Path.String(),
-		On: []fact.Ref{e.Ref}, Because: because, Back: i18n.M("firewall.saved.back", "path", with.Path.String()),
+		On: on, Because: because, Back: i18n.M("firewall.saved.back", "path", with.Path.String()),
 	}
 	if old := m.Find(step.Do, step.Target); old != nil {
 		var had savedWith

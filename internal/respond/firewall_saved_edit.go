@@ -29,7 +29,9 @@ func findSaved(_ *host.Host, with savedWith, path fact.Path, text []byte) ([]lin
 	for _, r := range with.Rules {
 		for _, x := range r.in(before) {
 			gone = append(gone, x)
-			edits = append(edits, with.cut(r, lines, x.Origin.Line)...)
+			if !slices.ContainsFunc(edits, func(e lineEdit) bool { return e.N == x.Origin.Line }) {
+				edits = append(edits, with.cut(r, lines, x.Origin.Line)...)
+			}
 		}
 	}
 	if len(gone) == 0 {
@@ -70,7 +72,7 @@ func (r savedRule) in(sets []fact.Ruleset) (out []fact.Rule) {
 				continue
 			}
 			for _, x := range whole(c.Rules) {
-				if x.Text == r.Text && opensOnly(c.Rules, x.N, r.Proto, r.Port) {
+				if x.Text == r.Text && (r.Named && x.Verdict == "accept" && x.Proto == r.Proto || opensOnly(c.Rules, x.N, r.Proto, r.Port)) {
 					out = append(out, x)
 				}
 			}
@@ -86,6 +88,9 @@ func (w savedWith) cut(r savedRule, lines [][]byte, n int) []lineEdit {
 	}
 	e := lineEdit{N: n, SHA256: sumHex(lines[n-1])}
 	if w.Backend == "firewalld" {
+		if rich := cutElement(lines, n); r.Named && len(rich) > 0 {
+			return rich
+		}
 		rest, ok := firewalld.CutPort(lines[n-1], r.Proto, strconv.Itoa(r.Port))
 		if !ok {
 			return nil
@@ -93,6 +98,14 @@ func (w savedWith) cut(r savedRule, lines [][]byte, n int) []lineEdit {
 		e.Instead = rest
 	}
 	return []lineEdit{e}
+}
+
+// cutElement takes out the lines of a rich rule that has them to itself.
+func cutElement(lines [][]byte, n int) (out []lineEdit) {
+	for i := range firewalld.RuleLines(lines[n-1:]) {
+		out = append(out, lineEdit{N: n + i, SHA256: sumHex(lines[n+i-1])})
+	}
+	return out
 }
 
 // tuples adds the comments by which ufw knows its rules: one goes with its last
@@ -147,7 +160,7 @@ func unplaced(sets []fact.Ruleset, gone []fact.Rule) []fact.Ruleset {
 			c := &sets[i].Chains[j]
 			var kept []fact.Rule
 			for _, r := range c.Rules {
-				if !slices.ContainsFunc(gone, func(g fact.Rule) bool { return g.Origin == r.Origin && g.Text == r.Text }) {
+				if !slices.ContainsFunc(gone, func(g fact.Rule) bool { return g.Origin == r.Origin && g.Text == r.Text && g.N == r.N }) {
 					r.N, r.Origin.Line = 0, 0
 					kept = append(kept, r)
 				}

@@ -442,7 +442,7 @@ func TestFindSaved(t *testing.T) {
 			for _, ch := range rs.Chains {
 				for _, r := range whole(ch.Rules) {
 					if opensOnly(ch.Rules, r.N, "tcp", 6380) {
-						with.Rules = append(with.Rules, savedRule{rs.Table, ch.Name, r.Origin.Line, r.Text, "tcp", 6380})
+						with.Rules = append(with.Rules, savedRule{rs.Table, ch.Name, r.Origin.Line, r.Text, "tcp", 6380, false})
 					}
 				}
 			}

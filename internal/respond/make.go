@@ -20,6 +20,7 @@ type Request struct {
 	Kind      string         `json:"kind"`
 	Incidents []string       `json:"incidents,omitempty"` // only these; empty: all that are confirmed
 	Findings  []string       `json:"findings,omitempty"`  // only these; empty: all that apply
+	Rules     []string       `json:"rules,omitempty"`     // of harden: only these rules of the packet filter are taken out
 	Keep      []netip.Prefix `json:"keep,omitempty"`      // sources that keep their way in, besides those found
 	Revert    time.Duration  `json:"revert,omitempty"`    // of risky steps; 0: five minutes
 	Wire      time.Duration  `json:"wire,omitempty"`      // how long the look before it listens for miners' words
@@ -53,7 +54,11 @@ func Make(s *explain.Scan, r Request) Plan {
 		planContain(m)
 		planClean(m)
 	case KindHarden:
-		planHarden(m)
+		if len(r.Rules) > 0 {
+			planNamed(m)
+		} else {
+			planHarden(m)
+		}
 	}
 	for i := range m.steps {
 		m.steps[i].Dump = m.isDump(&m.steps[i])

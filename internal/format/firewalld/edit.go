@@ -6,6 +6,22 @@ import (
 	"regexp"
 )
 
+// RuleLines is how many lines a rich rule takes that begins with the first of
+// lines; 0: it is not one that has its lines to itself.
+func RuleLines(lines [][]byte) int {
+	for i, l := range lines {
+		l = bytes.TrimSpace(l)
+		begins, ends := bytes.HasPrefix(l, []byte("<rule")), bytes.HasSuffix(l, []byte("</rule>"))
+		switch {
+		case begins != (i == 0), bytes.Count(l, []byte("</rule")) > 1, !ends && bytes.Contains(l, []byte("</rule")):
+			return 0
+		case ends:
+			return i + 1
+		}
+	}
+	return 0
+}
+
 var emptyPort = regexp.MustCompile(`[ \t]*<port\b[^<>]*/>`)
 
 // CutPort takes the element that opens exactly one port out of a line of a
