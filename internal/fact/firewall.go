@@ -52,7 +52,7 @@ type Rule struct {
 	Comment  string         `json:"comment,omitempty"`
 	Unknown  []string       `json:"unknown,omitempty"`
 	Mark     Mark           `json:"mark,omitzero"`     // the condition that the packet has this mark
-	SetMark  Mark           `json:"set_mark,omitzero"` // of a rule that goes on (Verdict "continue"): mark = mark &^ Mask | Value
+	SetMark  Mark           `json:"set_mark,omitzero"` // what the rule does before its verdict: mark = mark &^ Mask ^ Value
 	Left     int            `json:"left_s,omitempty"`  // seconds until the element of a set that the rule stands for ends by itself; 0: it does not
 	Verdict  string         `json:"verdict,omitempty"` // accept, drop, reject, jump, goto, return, continue, dnat, redirect, other
 	Target   string         `json:"target,omitempty"`  // chain of jump and goto; name of another target
@@ -73,11 +73,13 @@ type NatTo struct {
 }
 
 // Mark is a number that rules give to packets and ask for, under a mask: as a
-// condition, mark & Mask == Value (Not: !=). No mask is no condition.
+// condition, mark & Mask == Value (Not: !=), and no mask is no condition; as a
+// change, mark &^ Mask ^ Value: bits of Value outside of Mask are turned.
 type Mark struct {
-	Value uint32 `json:"value,omitempty"`
-	Mask  uint32 `json:"mask,omitempty"`
-	Not   bool   `json:"not,omitempty"`
+	Value   uint32 `json:"value,omitempty"`
+	Mask    uint32 `json:"mask,omitempty"`
+	Not     bool   `json:"not,omitempty"`     // of a condition
+	Unclear bool   `json:"unclear,omitempty"` // of a change: what the bits of Mask become is not known
 }
 
 // PortRange is a range of ports, both ends in it.

@@ -13,7 +13,7 @@ import (
 // judged by their options; the others are doubts from here on.
 func (r *reader) begin() {
 	switch r.match {
-	case "tcp", "udp", "multiport", "comment", "conntrack", "state", "iprange", "addrtype", "hashlimit", "connlimit", "recent", "pkttype", "rpfilter":
+	case "tcp", "udp", "multiport", "comment", "conntrack", "state", "iprange", "addrtype", "hashlimit", "connlimit", "recent", "pkttype", "rpfilter", "mark":
 		if r.match == "rpfilter" {
 			xtables.Doubt(&r.rule, "rpfilter")
 		}
@@ -65,7 +65,9 @@ func (r *reader) extension(w string) {
 	case "--notrack":
 		r.rule.Target = "NOTRACK"
 	default:
-		r.rest(w)
+		if !r.mark(w) {
+			r.rest(w)
+		}
 	}
 }
 

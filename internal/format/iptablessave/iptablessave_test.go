@@ -67,6 +67,8 @@ func show(r fact.Rule) string {
 	add("in", r.In, r.In != "")
 	add("notin", true, r.NotIn)
 	add("state", r.CTState, len(r.CTState) > 0)
+	add("mark", r.Mark, r.Mark != fact.Mark{})
+	add("setmark", r.SetMark, r.SetMark != fact.Mark{})
 	add("comment", r.Comment, r.Comment != "")
 	add("unknown", r.Unknown, len(r.Unknown) > 0)
 	return s
@@ -87,6 +89,16 @@ func TestParseRules(t *testing.T) {
 		{"-A INPUT -m set --match-set black src -j DROP", "drop unknown=[set]"},
 		{"-A INPUT -m time --timestart 10:00 -m comment --comment 'a b' -j ACCEPT", "accept comment=a b unknown=[time]"},
 		{"-A INPUT -m limit --limit 3/min -j ACCEPT", "accept"},
+		{"-A INPUT -m mark --mark 0x1/0x3 -m comment --comment x -j ACCEPT", "accept mark={1 3 false false} comment=x"},
+		{"-A INPUT -m mark ! --mark 16 -j DROP", "drop mark={16 4294967295 true false}"},
+		{"-A INPUT -m mark --mark x -j DROP", "drop unknown=[mark]"},
+		{"-A INPUT -m connmark --mark 1 -j DROP", "drop unknown=[connmark]"},
+		{"-A INPUT -j MARK --set-mark 0x10/0xf0", "continue to=MARK setmark={16 240 false false}"},
+		{"-A INPUT -j MARK --set-xmark 0x10/0x0", "continue to=MARK setmark={16 0 false false}"},
+		{"-A INPUT -j MARK --and-mark 0xff", "continue to=MARK setmark={0 4294967040 false false}"},
+		{"-A INPUT -j MARK --or-mark 0x4", "continue to=MARK setmark={4 4 false false}"},
+		{"-A INPUT -j CONNMARK --set-mark 1", "continue to=CONNMARK"},
+		{"-A INPUT -j CONNMARK --restore-mark --nfmask 0xf --ctmask 0xf0", "continue to=CONNMARK setmark={0 255 false true}"},
 		{"-A INPUT -m limit --limit 3/min -j DROP", "drop unknown=[limit]"},
 		{"-A INPUT -m recent --name x --set", "continue"},
 		{"-A INPUT -m recent --name x --update --seconds 60 -j DROP", "drop unknown=[recent update]"},

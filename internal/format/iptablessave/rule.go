@@ -16,6 +16,7 @@ type reader struct {
 	rule   fact.Rule
 	match  string // the match whose options follow
 	not    bool   // a "!" came before the option
+	masked bool   // a mask of --restore-mark came
 	other  bool   // -4 or -6 says that the rule is for the other family
 }
 

@@ -91,6 +91,8 @@ func (r *reader) fib() (string, bool) {
 // special are conditions that have a grammar of their own.
 func (r *reader) special(name string) bool {
 	switch {
+	case name == "mark" || name == "meta mark":
+		r.mark()
 	case name == "ct count":
 		word := "connlimit upto"
 		if r.peek() == "over" {

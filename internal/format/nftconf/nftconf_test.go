@@ -67,6 +67,8 @@ func show(rules []fact.Rule) string {
 		add("notin", true, r.NotIn)
 		add("state", r.CTState, len(r.CTState) > 0)
 		add("notstate", true, r.NotState)
+		add("mark", r.Mark, r.Mark != fact.Mark{})
+		add("setmark", r.SetMark, r.SetMark != fact.Mark{})
 		add("comment", r.Comment, r.Comment != "")
 		add("unknown", r.Unknown, len(r.Unknown) > 0)
 		out = append(out, s)
@@ -98,7 +100,20 @@ func TestParseRules(t *testing.T) {
 		{"tcp flags syn / fin,syn,rst,ack accept", "accept proto=tcp unknown=[tcp --tcp-flags FIN,SYN,RST,ACK SYN]"},
 		{"icmp type echo-request limit rate 5/second accept", "accept proto=icmp src=[0.0.0.0/0] unknown=[icmp type]"},
 		{"tcp dport 22 limit rate over 5/minute burst 5 packets drop", "drop proto=tcp dport=[{22 22}] unknown=[limit over]"},
-		{"meta mark 0x1 accept", "accept unknown=[mark]"},
+		{"meta mark 0x1 accept", "accept mark={1 4294967295 false false}"},
+		{"meta mark & 0x3 == 0x1 accept", "accept mark={1 3 false false}"},
+		{"meta mark and 0x3 != 0x1 accept", "accept mark={1 3 true false}"},
+		{"mark & 0x10 != 0x10 accept", "accept mark={0 16 false false}"},
+		{"mark & 0x10 == 0x1 accept", "accept dport=[{1 0}]"},
+		{"meta mark { 0x1, 0x2 } accept", "accept mark={1 4294967295 false false} | accept mark={2 4294967295 false false}"},
+		{"meta mark 0x1-0x5 accept", "accept unknown=[mark]"},
+		{"meta mark | 0x1 == 0x5 accept", "accept unknown=[mark]"},
+		{"meta mark set 0x7", "continue setmark={7 4294967295 false false}"},
+		{"meta mark set meta mark | 0x00400000", "continue setmark={4194304 4194304 false false}"},
+		{"meta mark set mark and 0xffffff01 or 0x1 accept", "accept setmark={1 255 false false}"},
+		{"meta mark set mark ^ 0x2", "continue setmark={2 0 false false}"},
+		{"meta mark set 0x1 tcp dport 22 accept", "continue setmark={1 4294967295 false false} | accept proto=tcp dport=[{22 22}]"},
+		{"mark 0x2 meta mark set 0x1 tcp dport 22 accept", "continue setmark={1 4294967295 false false} unknown=[mark] | accept proto=tcp dport=[{22 22}] unknown=[mark]"},
 		{"log prefix \"a } b\" level warn counter packets 1 bytes 2 drop comment \"x;y\"", "drop comment=x;y"},
 		{"fib saddr . iif oif missing drop", "drop unknown=[rpfilter --invert]"},
 		{"quantum spin up accept", "accept unknown=[quantum spin up]"},

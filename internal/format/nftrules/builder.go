@@ -43,7 +43,10 @@ func (b *Builder) Rules() []fact.Rule {
 }
 
 // Doubt notes a condition that is not understood.
-func (b *Builder) Doubt(word string) { b.m.doubt(word) }
+func (b *Builder) Doubt(word string) {
+	b.m.partMark("")
+	b.m.doubt(word)
+}
 
 // Each changes every rule that has no verdict yet.
 func (b *Builder) Each(f func(*fact.Rule)) { b.m.each(f) }
@@ -77,6 +80,7 @@ var shortFields = map[string]string{"mark": "meta mark", "pkttype": "meta pkttyp
 // rule to the protocol and family that have it. ok is false for one that is not
 // known; then it is only good for a doubt.
 func (b *Builder) Field(name string) (f Field, ok bool) {
+	b.m.partMark("")
 	for range 2 { // meta iif → iif → iifname
 		if long, ok := shortFields[name]; ok {
 			name = long

@@ -12,6 +12,7 @@ import (
 
 // step runs one expression. What it does not know is a doubt.
 func (m *machine) step(e expression) {
+	m.partMark(e.name)
 	if f, ok := steps[e.name]; ok {
 		f(m, e.at)
 		return
@@ -47,9 +48,16 @@ func loader(text string, dreg uint16) func(*machine, table) {
 	return func(m *machine, t table) { m.load(t.u32(dreg), value{text: text, size: 4}) }
 }
 
+// metaMark is NFT_META_MARK.
+const metaMark = 3
+
 // stepMeta: NFTA_META_DREG 1, KEY 2, SREG 3 (it sets; no condition).
 func stepMeta(m *machine, t table) {
-	if t[3] != nil {
+	switch {
+	case t[3] != nil && t.u32(2) == metaMark:
+		m.setMark(m.regs[reg(t.u32(3))])
+		return
+	case t[3] != nil:
 		m.say(word{nft: "meta set"})
 		return
 	}
@@ -125,6 +133,10 @@ func (a *alt) decide(v verdict) {
 func stepBitwise(m *machine, t table) {
 	v := m.regs[reg(t.u32(1))]
 	mask, xor := t.data(4), t.data(5)
+	if v.kind == markField && t.u32(6) == 0 {
+		m.load(t.u32(2), v.markMask(mask, xor))
+		return
+	}
 	if t.u32(6) != 0 || len(mask) == 0 || anySet(xor) || v.mask != nil {
 		v = value{text: v.text, size: v.size}
 	}
@@ -141,16 +153,29 @@ func anySet(b []byte) bool {
 	return false
 }
 
+// stepByteorder: NFTA_BYTEORDER_SREG 1, DREG 2, OP 3 (NFT_BYTEORDER_HTON 1).
 func stepByteorder(m *machine, t table) {
 	v := m.regs[reg(t.u32(1))]
-	m.load(t.u32(2), value{text: v.text, size: v.size})
+	if v.kind == wallTime && t.u32(3) == 1 {
+		v.ordered = true
+	} else {
+		v = value{text: v.text, size: v.size}
+	}
+	m.load(t.u32(2), v)
 }
 
 // stepCmp: NFTA_CMP_SREG 1, OP 2 (NFT_CMP_EQ, NEQ, LT, LTE, GT, GTE), DATA 3.
 func stepCmp(m *machine, t table) {
 	v, b := m.regs[reg(t.u32(1))], t.data(3)
 	op := t.u32(2)
-	if op <= 1 {
+	switch {
+	case v.kind == wallTime && v.ordered:
+		m.compareTime(v, op, b)
+		return
+	case op <= 1 && v.kind == markField:
+		m.compareMark(v, b, op == 1)
+		return
+	case op <= 1:
 		m.compare(v, b, op == 1)
 		return
 	}

@@ -30,29 +30,33 @@ const (
 	fibRoute
 	pktType
 	tcpFlags
+	markField
+	wallTime
 )
 
 // value is the content of a register: a field of the packet, perhaps masked, or
 // a constant.
 type value struct {
-	kind kind
-	text string // in nft syntax: "tcp dport", "meta mark"
-	size int    // bytes loaded
-	v6   bool   // of an address
-	mask []byte // after a bitwise and; nil: the whole field
-	data []byte // of a constant
+	kind    kind
+	text    string    // in nft syntax: "tcp dport", "meta mark"
+	size    int       // bytes loaded
+	v6      bool      // of an address
+	mask    []byte    // after a bitwise and; nil: the whole field
+	data    []byte    // of a constant
+	ordered bool      // in network order
+	mark    fact.Mark // what was done to the mark since it was loaded
 }
 
 // metaFields are NFT_META_*.
 var metaFields = map[uint32]value{
-	1: {kind: etherType, text: "meta protocol", size: 2}, 3: {text: "meta mark", size: 4},
+	1: {kind: etherType, text: "meta protocol", size: 2}, 3: {kind: markField, text: "meta mark", size: 4},
 	4: {kind: iif, text: "iif", size: 4}, 5: {kind: oif, text: "oif", size: 4},
 	6: {kind: iifname, text: "iifname", size: 16}, 7: {kind: oifname, text: "oifname", size: 16},
 	15: {kind: nfproto, text: "meta nfproto", size: 1}, 16: {kind: l4proto, text: "meta l4proto", size: 1},
 	17: {text: "meta ibrname", size: 16}, 18: {text: "meta obrname", size: 16}, 19: {kind: pktType, text: "meta pkttype", size: 1},
 	0: {text: "meta length", size: 4}, 2: {text: "meta priority", size: 4}, 8: {text: "iiftype", size: 2}, 10: {text: "meta skuid", size: 4},
 	11: {text: "meta skgid", size: 4}, 20: {text: "meta cpu", size: 4}, 21: {text: "iifgroup", size: 4}, 23: {text: "meta cgroup", size: 4},
-	24: {text: "meta random", size: 4}, 25: {text: "meta secpath", size: 1}, 30: {text: "meta time", size: 8}, 31: {text: "meta day", size: 1},
+	24: {text: "meta random", size: 4}, 25: {text: "meta secpath", size: 1}, 30: {kind: wallTime, text: "meta time", size: 8}, 31: {text: "meta day", size: 1},
 	32: {text: "meta hour", size: 4},
 }
 

@@ -43,8 +43,9 @@ type bound struct {
 	place int
 }
 
-// maxAlts is the number of rules that one may become.
-const maxAlts = 256
+// maxAlts is the number of rules that one may become; a set of leases has an
+// element for each.
+const maxAlts = 4096
 
 func (m *machine) run(n int) []fact.Rule {
 	m.regs = map[uint32]value{}

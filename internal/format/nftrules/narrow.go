@@ -70,7 +70,7 @@ func smallPart(in []span) bool {
 // alternates reports whether several values of v can be said by several rules.
 func (v value) alternates() bool {
 	switch v.kind {
-	case l4proto, iifname, oifname, iif, oif, nfproto, etherType, fibType, pktType, ctState:
+	case l4proto, iifname, oifname, iif, oif, nfproto, etherType, fibType, pktType, ctState, markField:
 		return v.mask == nil
 	}
 	return false
@@ -89,6 +89,9 @@ func (m *machine) forkOn(v value, in []span) bool {
 // values, or by one value.
 func (m *machine) plan(v value, in []span, not bool) (func(), bool) {
 	switch {
+	case v.mask != nil && (v.kind == saddr || v.kind == daddr):
+		p, ok := masked(v, in)
+		return func() { m.each(func(r *fact.Rule) { narrowAddr(r, v.kind, p, not) }) }, ok
 	case v.mask != nil:
 		return nil, false
 	case v.kind == saddr || v.kind == daddr:
@@ -129,6 +132,22 @@ func prefixes(v value, in []span) (out []netip.Prefix, ok bool) {
 		out = append(out, p...)
 	}
 	return out, true
+}
+
+// masked are the addresses that have one of some values under the mask of v, a
+// prefix. No address has a value with bits outside of it.
+func masked(v value, in []span) (out []netip.Prefix, ok bool) {
+	bits, ok := maskBits(v.mask)
+	for _, s := range in {
+		a, good := addr(s.from, v.v6, 0)
+		if !good || !ok || len(s.from) != len(v.mask) || string(s.from) != string(s.to) {
+			return nil, false
+		}
+		if p := netip.PrefixFrom(a, bits); p.Masked().Addr() == a {
+			out = append(out, p)
+		}
+	}
+	return out, ok
 }
 
 func narrowPort(r *fact.Rule, k kind, p []fact.PortRange, not bool) {
@@ -174,6 +193,13 @@ func (m *machine) single(a *alt, v value, b []byte, not bool) {
 	case fibRoute: // 0: there is none
 		missing := !anySet(b)
 		xtables.Doubt(r, map[bool]string{true: "rpfilter --invert", false: "rpfilter"}[missing != not])
+	case markField:
+		if len(b) != 4 {
+			xtables.Doubt(r, "mark")
+			return
+		}
+		n := binary.NativeEndian.Uint32(b)
+		xtables.NarrowMark(r, fact.Mark{Value: n ^ v.mark.Value, Mask: ^v.mark.Mask, Not: not})
 	case pktType:
 		xtables.Doubt(r, "pkttype "+bang(not, "! ")+"--pkt-type "+packetType(b))
 	default:

@@ -11,6 +11,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+
+	"demine/internal/fact"
 )
 
 // ErrMalformed says that a message is not what the kernel's headers promise.
@@ -102,6 +104,14 @@ type element struct {
 	key, keyEnd []byte
 	flags       uint32
 	verdict     table // of a verdict map
+	own         own
+}
+
+// own is what an element of a set says of itself.
+type own struct {
+	comment        string
+	left           int // seconds until it ends, at least 1; 0: it does not
+	packets, bytes uint64
 }
 
 // Flags of sets and elements, NFT_SET_* and NFT_SET_ELEM_*.
@@ -198,11 +208,41 @@ func (d *Dump) addElements(family string, t table) error {
 		}
 		d.elements++
 		e := nest(b)
-		s.elements = append(s.elements, element{key: e.data(1), keyEnd: e.data(10), flags: e.u32(3), verdict: nest(nest(e[2])[2])})
+		s.elements = append(s.elements, element{key: e.data(1), keyEnd: e.data(10), flags: e.u32(3), verdict: nest(nest(e[2])[2]), own: ownOf(e)})
 	}
 	return nil
 }
 
+// ownOf reads NFTA_SET_ELEM_EXPIRATION 5 (milliseconds), USERDATA 6, EXPR 7 and
+// EXPRESSIONS 11.
+func ownOf(e table) (o own) {
+	o.comment = userComment(e[6])
+	if ms := e.u64(5); ms > 0 {
+		o.left = int(min((ms+999)/1000, 1<<31))
+	}
+	list := expressions(e[11])
+	if e[7] != nil {
+		x := nest(e[7])
+		list = append(list, expression{x.str(1), nest(x[2])})
+	}
+	for _, x := range list {
+		if x.name == "counter" {
+			o.bytes, o.packets = x.at.u64(1), x.at.u64(2)
+		}
+	}
+	return o
+}
+
+// apply notes it in the rule that stands for the element.
+func (o own) apply(r *fact.Rule) {
+	r.Left = o.left
+	if o.comment != "" {
+		r.Comment = o.comment
+	}
+	if o.packets != 0 {
+		r.Packets, r.Bytes = o.packets, o.bytes
+	}
+}
 func (d *Dump) addSet(s *Set) {
 	if d.byName == nil {
 		d.byName = map[[3]string]*Set{}

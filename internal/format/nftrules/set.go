@@ -11,7 +11,8 @@ import (
 // hit is one entry of a set: the values and, of a verdict map, the verdict.
 type hit struct {
 	span
-	to table
+	to  table
+	own own
 }
 
 // hits are the entries of a set. In a set of intervals the kernel gives each
@@ -32,9 +33,9 @@ func (s *Set) readHits() (out []hit, ok bool) {
 		case e.flags&elemCatchall != 0:
 			return nil, false
 		case e.keyEnd != nil:
-			out = append(out, hit{span{e.key, e.keyEnd}, e.verdict})
+			out = append(out, hit{span{e.key, e.keyEnd}, e.verdict, e.own})
 		case s.flags&setInterval == 0:
-			out = append(out, hit{span{e.key, e.key}, e.verdict})
+			out = append(out, hit{span{e.key, e.key}, e.verdict, e.own})
 		case e.flags&elemIntervalEnd != 0:
 			ends = append(ends, e)
 		default:
@@ -60,7 +61,7 @@ func intervals(begins, ends []element) (out []hit) {
 		if i < len(edges) {
 			last, _ = before(edges[i].key)
 		}
-		out = append(out, hit{span{b.key, last}, b.verdict})
+		out = append(out, hit{span{b.key, last}, b.verdict, b.own})
 	}
 	return out
 }
@@ -217,7 +218,10 @@ func (m *machine) tuple(fields []value, hits []hit, not bool, name string) {
 		m.each(xtables.Never)
 		return
 	}
-	if not || !m.fork(len(hits), func(i int, a *alt) { m.key(a, fields, hits[i].span) }) {
+	if not || !m.fork(len(hits), func(i int, a *alt) {
+		m.key(a, fields, hits[i].span)
+		hits[i].own.apply(&a.rule)
+	}) {
 		m.doubtOf(value{text: left}, bang(not, "!="), right)
 		return
 	}

@@ -58,7 +58,7 @@ func init() {
 		"icmp6":     {[5]int{4}, readICMP},
 		"pkttype":   {[5]int{8}, readPktType},
 		"rpfilter":  {[5]int{1}, readRPFilter},
-		"mark":      {[5]int{0, 9}, readMark},
+		"mark":      {[5]int{17, 9}, readMark},
 		"mac":       {[5]int{12}, readMAC},
 		"set":       {[5]int{0, 4, 4, 4, 4}, readSet},
 	}
@@ -418,19 +418,6 @@ func readRPFilter(_ uint8, b []byte, r *fact.Rule) {
 	} else {
 		Doubt(r, "rpfilter")
 	}
-}
-
-func readMark(_ uint8, b []byte, r *fact.Rule) {
-	mark, mask := order.Uint32(b), order.Uint32(b[4:])
-	say(r, "-m mark %s--mark %s", bang(b[8] != 0), markText(mark, mask))
-	Doubt(r, "mark")
-}
-
-func markText(mark, mask uint32) string {
-	if mask == 0xffffffff {
-		return fmt.Sprintf("0x%x", mark)
-	}
-	return fmt.Sprintf("0x%x/0x%x", mark, mask)
 }
 
 func readMAC(_ uint8, b []byte, r *fact.Rule) {

@@ -60,6 +60,9 @@ var targets = map[string]func(rev uint8, b []byte, r *fact.Rule){
 	"REDIRECT":   natTarget("--to-ports"),
 	"MASQUERADE": natTarget("--to-ports"),
 	"MARK":       mark,
+	"CONNMARK":   connmark,
+	"HMARK":      unclearMark,
+	"SET":        setTarget,
 	"CT":         ct,
 }
 
@@ -117,12 +120,6 @@ func nflog(_ uint8, b []byte, r *fact.Rule) {
 	}
 	if g := order.Uint16(b[4:]); g != 0 {
 		say(r, "--nflog-group %d", g)
-	}
-}
-
-func mark(rev uint8, b []byte, r *fact.Rule) {
-	if rev == 2 && len(b) >= 8 {
-		say(r, "--set-xmark 0x%x/0x%x", order.Uint32(b), order.Uint32(b[4:]))
 	}
 }
 
