@@ -22,7 +22,3 @@ type Place struct {
 func (n *Net) Doorways(d Door, from []netip.Prefix, mark uint32) (places []Place, why Reach, ok bool) {
 	return nil, n.Reach(d), false
 }
-
-// FreeMark is a bit of the mark that no rule in force mentions; false when there
-// is none.
-func FreeMark(sets []fact.Ruleset) (uint32, bool) { return 0, false }

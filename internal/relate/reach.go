@@ -63,6 +63,7 @@ type base struct {
 	iface   string        // of that namespace, by which it came in
 	here    bool          // the packet is for this very namespace
 	masked  bool          // the sender may be hidden by address translation
+	lease   bool          // of demine's own table of leases
 }
 
 // The ways through the hooks of linux/netfilter.h: to this namespace, and
@@ -91,7 +92,7 @@ func (p packet) bases(rulesets []fact.Ruleset, hooks []string) (out []base) {
 			if chains == nil {
 				chains = p.chains(rs)
 			}
-			out = append(out, base{ref: rs.Ref, backend: rs.Backend, chain: c, chains: chains})
+			out = append(out, base{ref: rs.Ref, backend: rs.Backend, chain: c, chains: chains, lease: rs.Family == "inet" && rs.Table == LeaseTable})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b base) int {

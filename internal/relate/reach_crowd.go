@@ -57,6 +57,9 @@ func (c *cells) add(s span) {
 
 func (c *cells) crowd() crowd { return make(crowd, (len(c.span)+63)/64) }
 
+// whole is where all cells are.
+func (c *cells) whole() extent { return extent{0, (len(c.span) + 63) / 64} }
+
 // everybody is the crowd of all cells.
 func (c *cells) everybody() crowd {
 	x := c.crowd()

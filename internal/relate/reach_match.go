@@ -3,7 +3,9 @@ package relate
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"demine/internal/fact"
 	"demine/internal/format/xtables"
@@ -160,6 +162,8 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 		return truthOf(w.addrType(strings.Split(f[1], ",")) != not)
 	case name == "pkttype" && len(f) == 2:
 		return truthOf((f[1] == "unicast" || f[1] == "host") != not)
+	case name == "meta" && w.base.lease && len(f) == 3 && f[0] == "time":
+		return w.clock(f[1], f[2])
 	case name == "rpfilter": // the sender's way back is through the same interface
 		return truthOf(!slices.Contains(f, "--invert"))
 	}
@@ -167,6 +171,17 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 		return no
 	}
 	return w.rate(word, r)
+}
+
+// clock judges a condition on the wall clock. Only demine's own table is judged
+// by the time of the look: what others open at some hours they do open.
+func (w *walk) clock(op, seconds string) truth {
+	at, err := strconv.ParseInt(seconds, 10, 64)
+	if err != nil || w.net.Now.IsZero() {
+		return unsure
+	}
+	c := w.net.Now.Compare(time.Unix(at, 0))
+	return truthOf(op == ">" && c > 0 || op == ">=" && c >= 0 || op == "<" && c < 0 || op == "<=" && c <= 0)
 }
 
 // connection judges what conntrack knows beside the state: of a packet that it

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"demine/internal/fact"
 )
@@ -16,16 +17,18 @@ type Net struct {
 	Filter []fact.Ruleset
 	Own    *fact.Network
 	Others []*fact.Network
+	Now    time.Time // when they were looked at; zero: not known
 
 	own    [2][]netip.Addr                     // addresses, once they were asked for: of IPv4 and of IPv6
 	jumps  map[*fact.Ruleset]map[string][]jump // by the chain that they lead to, once asked for
+	marks  map[*fact.Network]marking           // of packets that come in, once asked for
 	bounds []int                               // ports where the range of some rule begins or ends, once asked for
 	cut    bool                                // of the last door, more is possible than is tried
 }
 
 // NetOf is the Net of a snapshot.
 func NetOf(s *fact.Snapshot) *Net {
-	n := &Net{Filter: s.Firewall}
+	n := &Net{Filter: s.Firewall, Now: s.Taken}
 	for i := range s.Network {
 		switch w := &s.Network[i]; {
 		case !w.Own:

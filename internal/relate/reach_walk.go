@@ -19,12 +19,12 @@ type walk struct {
 	effort   *effort
 	state    string // new, untracked, or unsure: both are possible
 	base     *base
-	levels   []level
+	levels   []*level
 	moves    []move
-	accepted crowd // by the base chain that is walked
-	arrived  crowd // at the door
-	dropped  crowd // by any, or sent elsewhere
-	came     crowd // at the door, sent by a rule
+	accepted flocks // by the base chain that is walked
+	arrived  crowd  // at the door
+	dropped  crowd  // by any, or sent elsewhere
+	came     crowd  // at the door, sent by a rule
 	accept   events
 	drop     events
 	nat      events
@@ -32,14 +32,26 @@ type walk struct {
 	murky    bool // address translation that is not understood
 }
 
-// move is a crowd that a rule sends elsewhere.
+// move is a flock that a rule sends elsewhere.
 type move struct {
 	rule *fact.Rule
-	set  crowd
+	flock
 }
 
-// level are the crowds of one depth of jumps, used again and again.
-type level struct{ here, set, back crowd }
+// level are the crowds of one depth of jumps, used again and again: those who
+// are before the next rule, those who are behind the chain, both good in a
+// extent, and the parts that a rule matches.
+type level struct {
+	here, back flocks
+	in         extent
+	parts      []part
+}
+
+// part is those of a flock that a rule matches, in a extent.
+type part struct {
+	flock
+	in extent
+}
 
 // events keep what happened to most senders, of rules and of policies apart.
 type events struct{ rule, policy event }
@@ -56,6 +68,7 @@ type event struct {
 type effort struct {
 	cells *cells
 	steps int
+	asked uint32 // bits of the mark that some rule asks for
 }
 
 const (
@@ -65,28 +78,45 @@ const (
 
 func (e *effort) tooMuch() bool { return e.steps > maxSteps }
 
-// travel sends a crowd with a packet through base chains to where it goes.
-func (w *walk) travel(p packet, stages []base, to arrival, here crowd) {
+// travel sends flocks with a packet through base chains to where it goes.
+func (w *walk) travel(p packet, stages []base, to arrival, here *flocks) {
 	state := w.state
 	for i := range stages {
-		if i > 0 && stages[i].inside != stages[i-1].inside { // the tracking of another namespace
-			w.state = "new"
+		if i > 0 && stages[i].inside != stages[i-1].inside {
+			w.enter(stages[i].inside, here)
 		}
 		w.packet, w.base = p, &stages[i]
 		if w.base.chain.Type == "nat" && w.state == "untracked" {
 			continue
 		}
-		clear(w.accepted)
-		w.moves = nil
-		rest := w.chain(w.base.chain.Name, here, here.whole(), 0)
-		w.policy(rest)
-		copy(here, w.accepted)
+		w.moves, w.accepted.n = nil, 0
+		w.policy(w.chain(w.base.chain.Name, here.used(), w.effort.cells.whole(), 0))
+		here.n = 0
+		here.join(&w.accepted, w.effort.cells, w.effort.cells.whole())
 		for _, m := range w.moves {
 			w.move(p, &stages[i], m)
 		}
 	}
 	w.arrive(p, to, here)
 	w.state = state
+}
+
+// enter is the way into another namespace, which has a tracking of its own and
+// where marks are taken off (skb_scrub_packet).
+func (w *walk) enter(in *fact.Network, here *flocks) {
+	w.state = "new"
+	c := w.effort.cells
+	var all flocks
+	set := all.of(w.trim(w.net.arriving(in)), c, c.whole())
+	for _, g := range here.used() {
+		set.join(g.set, c.whole())
+	}
+	*here = all
+}
+
+// trim leaves of a marking what rules ask for.
+func (w *walk) trim(k marking) marking {
+	return marking{k.value & w.effort.asked, k.hazy & w.effort.asked}
 }
 
 // move goes on with those whom a rule sends elsewhere.
@@ -99,19 +129,22 @@ func (w *walk) move(p packet, at *base, m move) {
 		return
 	}
 	stages, to := w.net.stages(next, at)
-	w.travel(next, stages, to, m.set)
+	w.travel(next, stages, to, &flocks{list: []flock{m.flock}, n: 1})
 }
 
 // arrive notes who is where the packet goes.
-func (w *walk) arrive(p packet, to arrival, here crowd) {
-	if w.at(p, to) {
-		w.arrived.join(here, here.whole())
-		if p.natted {
-			w.came.join(here, here.whole())
+func (w *walk) arrive(p packet, to arrival, here *flocks) {
+	for _, g := range here.used() {
+		all := g.set.whole()
+		if !w.at(p, to) {
+			w.dropped.join(g.set, all)
+			continue
 		}
-		return
+		w.arrived.join(g.set, all)
+		if p.natted {
+			w.came.join(g.set, all)
+		}
 	}
-	w.dropped.join(here, here.whole())
 }
 
 // at reports whether a packet that goes there comes to the door.
@@ -127,17 +160,17 @@ func (w *walk) at(p packet, to arrival) bool {
 	return to.here && in == nil || to.net != nil && to.net == in
 }
 
-func (w *walk) policy(rest crowd) {
-	all := rest.whole()
-	if rest.empty(all) {
-		return
-	}
-	if w.base.chain.Policy == "drop" {
-		w.dropped.join(rest, all)
-		w.note(&w.drop, rest, all, nil, w.base.chain.Name)
-	} else {
-		w.accepted.join(rest, all)
-		w.note(&w.accept, rest, all, nil, w.base.chain.Name)
+func (w *walk) policy(rest *flocks) {
+	for _, g := range rest.used() {
+		all, name := g.set.whole(), w.base.chain.Name
+		switch {
+		case g.set.empty(all):
+		case w.base.chain.Policy == "drop":
+			w.dropped.join(g.set, all)
+			w.note(&w.drop, g.set, all, nil, name)
+		default:
+			w.accepting(part{g, all}, nil, name)
+		}
 	}
 }
 
@@ -155,21 +188,21 @@ func (w *walk) note(e *events, set crowd, in extent, r *fact.Rule, chain string)
 
 func (w *walk) level(depth int) *level {
 	for len(w.levels) <= depth {
-		c := w.effort.cells
-		w.levels = append(w.levels, level{c.crowd(), c.crowd(), c.crowd()})
+		w.levels = append(w.levels, &level{})
 	}
-	return &w.levels[depth]
+	return w.levels[depth]
 }
 
-// chain sends the senders of a extent through a chain and gives those who come
-// out of its end or return. The result is good in that window, until the next
-// chain of that depth.
-func (w *walk) chain(name string, senders crowd, in extent, depth int) crowd {
-	l := *w.level(depth)
-	here, set, back := l.here, l.set, l.back
-	clear(back[in.lo:in.hi])
-	copy(here[in.lo:in.hi], senders[in.lo:in.hi])
-	w.effort.steps += in.hi - in.lo
+// chain sends flocks of senders, in a extent, through a chain and gives those
+// who come out of its end or return. The result is good in that window, until
+// the next chain of that depth.
+func (w *walk) chain(name string, senders []flock, in extent, depth int) *flocks {
+	l, c := w.level(depth), w.effort.cells
+	l.in, l.here.n, l.back.n = in, 0, 0
+	for _, g := range senders {
+		l.here.of(g.mark, c, in).join(g.set, in)
+		w.effort.steps += in.hi - in.lo
+	}
 	if depth > maxDepth {
 		w.effort.steps = maxSteps + 1
 	}
@@ -177,113 +210,142 @@ func (w *walk) chain(name string, senders crowd, in extent, depth int) crowd {
 		if w.effort.steps++; w.effort.tooMuch() {
 			break
 		}
-		sure, yes := w.match(r)
-		if !yes {
-			continue
+		if sure, yes := w.match(r); yes {
+			for _, p := range w.parts(r, name, l, sure) {
+				w.apply(r, name, l, p, depth)
+			}
 		}
-		asked := r
-		if w.base.masked && len(r.Src) > 0 { // of the sender that it sees nothing is known
-			asked = &fact.Rule{}
-		}
-		part := w.effort.cells.pick(set, here, in, asked)
-		w.effort.steps += max(0, part.hi-part.lo)
-		if set.empty(part) {
-			continue
-		}
-		if sure {
-			here.leave(set, part)
-		} else { // in the other world the rule does not match
-			w.note(&w.doubt, set, part, r, name)
-		}
-		w.apply(r, name, l, part, depth)
 	}
-	back.join(here, in)
-	return back
+	l.back.join(&l.here, c, in)
+	return &l.back
 }
 
-// apply does what a rule does to those that it matches, who are l.set.
-func (w *walk) apply(r *fact.Rule, chain string, l level, in extent, depth int) {
+// parts takes those that a rule matches out of a level; sure is that nothing
+// else than sender and mark decides.
+func (w *walk) parts(r *fact.Rule, chain string, l *level, sure bool) []part {
+	asked := r
+	if w.base.masked && len(r.Src) > 0 { // of the sender that it sees nothing is known
+		asked = &fact.Rule{}
+	}
+	n := 0
+	for _, g := range l.here.used() {
+		marked := g.mark.meets(r.Mark)
+		if marked == no {
+			continue
+		}
+		if n == len(l.parts) {
+			l.parts = append(l.parts, part{flock: flock{set: w.effort.cells.crowd()}})
+		}
+		p := &l.parts[n]
+		p.mark, p.in = g.mark, w.effort.cells.pick(p.set, g.set, l.in, asked)
+		w.effort.steps += max(0, p.in.hi-p.in.lo)
+		if p.set.empty(p.in) {
+			continue
+		}
+		n++
+		if sure && marked == sureYes {
+			g.set.leave(p.set, p.in)
+		} else { // in the other world the rule does not match
+			w.note(&w.doubt, p.set, p.in, r, chain)
+		}
+	}
+	return l.parts[:n]
+}
+
+// apply does what a rule does to those that it matches.
+func (w *walk) apply(r *fact.Rule, chain string, l *level, p part, depth int) {
+	p.mark = w.trim(p.mark.after(r.SetMark))
 	switch r.Verdict {
 	case "accept":
-		w.accepting(l.set, in, r, chain)
+		w.accepting(p, r, chain)
 	case "drop", "reject":
-		w.dropping(l.set, in, r, chain)
+		w.dropping(p, r, chain)
 	case "return":
-		l.back.join(l.set, in)
+		w.goOn(&l.back, l, p)
 	case "jump", "goto":
-		w.jump(r, chain, l, in, depth)
+		w.jump(r, chain, l, p, depth)
 	case "dnat", "redirect":
-		w.note(&w.nat, l.set, in, r, chain)
-		w.send(r, l.set, in)
+		w.note(&w.nat, p.set, p.in, r, chain)
+		w.send(r, p)
 	case "other":
 		if w.base.chain.Type == "nat" { // SNAT, MASQUERADE: it ends the chain
-			w.accepting(l.set, in, r, chain)
+			w.accepting(p, r, chain)
 			return
 		}
-		w.anything(r, chain, l, in)
+		w.anything(r, chain, l, p)
 	default:
-		w.untrack(r, l, in, depth)
-		l.here.join(l.set, in)
+		w.untrack(r, l, p, depth)
+		w.goOn(&l.here, l, p)
 	}
+}
+
+// goOn puts a part among those of a level.
+func (w *walk) goOn(to *flocks, l *level, p part) {
+	to.of(p.mark, w.effort.cells, l.in).join(p.set, p.in)
 }
 
 // send notes who goes elsewhere by a rule. tproxy goes on in the chain.
-func (w *walk) send(r *fact.Rule, set crowd, in extent) {
-	for i := range w.moves {
-		if w.moves[i].rule == r {
-			w.moves[i].set.join(set, in)
+func (w *walk) send(r *fact.Rule, p part) {
+	for _, m := range w.moves {
+		if m.rule == r && m.mark == p.mark {
+			m.set.join(p.set, p.in)
 			return
 		}
 	}
 	x := w.effort.cells.crowd()
-	x.join(set, in)
-	w.moves = append(w.moves, move{r, x})
+	x.join(p.set, p.in)
+	w.moves = append(w.moves, move{r, flock{p.mark, x}})
 }
 
-func (w *walk) accepting(set crowd, in extent, r *fact.Rule, chain string) {
-	w.accepted.join(set, in)
-	w.note(&w.accept, set, in, r, chain)
+// accepting ends the base chain for a part: a policy's where r is nil.
+func (w *walk) accepting(p part, r *fact.Rule, chain string) {
+	c := w.effort.cells
+	w.accepted.of(p.mark, c, c.whole()).join(p.set, p.in)
+	w.note(&w.accept, p.set, p.in, r, chain)
 }
 
-func (w *walk) dropping(set crowd, in extent, r *fact.Rule, chain string) {
-	w.dropped.join(set, in)
-	w.note(&w.drop, set, in, r, chain)
+func (w *walk) dropping(p part, r *fact.Rule, chain string) {
+	w.dropped.join(p.set, p.in)
+	w.note(&w.drop, p.set, p.in, r, chain)
 }
 
 // jump comes back to the next rule, goto to where the chain was jumped to from.
-func (w *walk) jump(r *fact.Rule, chain string, l level, in extent, depth int) {
+func (w *walk) jump(r *fact.Rule, chain string, l *level, p part, depth int) {
 	if _, ok := w.base.chains[r.Target]; !ok {
-		w.anything(r, chain, l, in)
+		w.anything(r, chain, l, p)
 		return
 	}
-	back := w.chain(r.Target, l.set, in, depth+1)
+	to := &l.here
 	if r.Verdict == "goto" {
-		l.back.join(back, in)
-	} else {
-		l.here.join(back, in)
+		to = &l.back
+	}
+	for _, g := range w.chain(r.Target, []flock{p.flock}, p.in, depth+1).used() {
+		w.goOn(to, l, part{g, p.in})
 	}
 }
 
 // anything is a target that is not known: it may do everything.
-func (w *walk) anything(r *fact.Rule, chain string, l level, in extent) {
-	w.accepting(l.set, in, r, chain)
-	w.dropping(l.set, in, r, chain)
-	w.note(&w.doubt, l.set, in, r, chain)
-	l.here.join(l.set, in)
+func (w *walk) anything(r *fact.Rule, chain string, l *level, p part) {
+	p.mark = w.trim(marking{hazy: ^uint32(0)})
+	w.accepting(p, r, chain)
+	w.dropping(p, r, chain)
+	w.note(&w.doubt, p.set, p.in, r, chain)
+	w.goOn(&l.here, l, p)
 }
 
 // untrack notes that conntrack will not know the packet: of everybody only where
 // nothing before the rule let some go another way.
-func (w *walk) untrack(r *fact.Rule, l level, in extent, depth int) {
+func (w *walk) untrack(r *fact.Rule, l *level, p part, depth int) {
 	if r.Target != "NOTRACK" || w.state == "untracked" {
 		return
 	}
-	rest := w.effort.cells.everybody()
+	c := w.effort.cells
+	rest := c.everybody()
 	w.effort.steps += len(rest)
-	rest.leave(l.set, in)
+	rest.leave(p.set, p.in)
 	rest.leave(w.dropped, rest.whole())
 	w.state = "unsure"
-	if depth == 0 && l.here.empty(in) && rest.empty(rest.whole()) {
+	if depth == 0 && l.here.empty(l.in) && l.back.empty(l.in) && w.accepted.empty(c.whole()) && rest.empty(rest.whole()) {
 		w.state = "untracked"
 	}
 }

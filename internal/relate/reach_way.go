@@ -460,7 +460,7 @@ func (n *Net) along(d Door, w way) Reach {
 		}
 		return r
 	}
-	e := &effort{cells: cut(all, d.V6)}
+	e := &effort{cells: cut(all, d.V6), asked: askedMarks(all)}
 	devices := slices.DeleteFunc(n.devices(all, d.V6), func(v device) bool { return end.net != nil && v.name == end.out }) // its neighbours need no host
 	if w.inside != nil {
 		devices = []device{{name: w.in}}
@@ -504,9 +504,7 @@ func (n *Net) over(d Door, p packet, first []base, end arrival, iface string, sp
 	var best Reach
 	for i, s := range sports {
 		p.sport = s
-		w := &walk{net: n, door: d, iface: iface, effort: e, state: "new",
-			accepted: e.cells.crowd(), arrived: e.cells.crowd(), dropped: e.cells.crowd(), came: e.cells.crowd()}
-		w.travel(p, first, end, e.cells.everybody())
+		w := n.walked(d, p, first, end, iface, e)
 		r := w.answer()
 		if i > 0 {
 			r = both(best, r, p.v6)
@@ -514,6 +512,19 @@ func (n *Net) over(d Door, p packet, first []base, end arrival, iface string, sp
 		best = r
 	}
 	return best
+}
+
+// walked is the walk of everybody by one interface.
+func (n *Net) walked(d Door, p packet, first []base, end arrival, iface string, e *effort) *walk {
+	w := &walk{net: n, door: d, iface: iface, effort: e, state: "new",
+		arrived: e.cells.crowd(), dropped: e.cells.crowd(), came: e.cells.crowd()}
+	var inside *fact.Network
+	if len(first) > 0 {
+		inside = first[0].inside
+	}
+	all := flock{w.trim(n.arriving(inside)), e.cells.everybody()}
+	w.travel(p, first, end, &flocks{list: []flock{all}, n: 1})
+	return w
 }
 
 // stages are the base chains that a packet meets from the start, or behind the
