@@ -299,7 +299,9 @@ func (c *tally) why(t *testing.T, r relate.Reach, text string) {
 	}
 	words := []string{r.Why}
 	if r.Why == "unknown-match" && r.Because != nil {
-		words = r.Because.Unknown
+		if words = r.Because.Unknown; r.Because.Mark.Mask != 0 {
+			words = append(slices.Clone(words), "mark")
+		}
 	}
 	for _, w := range words {
 		c.reasons[w]++

@@ -43,9 +43,12 @@ func (g gen) iptables(v6 bool) string {
 	} else if g.IntN(5) == 0 {
 		fmt.Fprintf(&b, "-A PREROUTING -p tcp -m tcp --dport %s -j DROP\n", g.port())
 	}
-	b.WriteString("COMMIT\n*mangle\n:INPUT ACCEPT [0:0]\n")
+	b.WriteString("COMMIT\n*mangle\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n")
+	for range g.IntN(3) * g.IntN(2) {
+		fmt.Fprintf(&b, "-A PREROUTING %s %s\n", g.xtConditions(v6), g.xtMark())
+	}
 	if g.IntN(5) == 0 {
-		fmt.Fprintf(&b, "-A INPUT %s -j %s\n", g.xtConditions(v6), g.pick("DROP", "ACCEPT", "MARK --set-mark 1"))
+		fmt.Fprintf(&b, "-A INPUT %s %s\n", g.xtConditions(v6), g.pick("-j DROP", "-j ACCEPT", g.xtMark()))
 	}
 	b.WriteString("COMMIT\n")
 	return b.String()
@@ -83,7 +86,7 @@ func (g gen) xtConditions(v6 bool) string {
 	add(9, g.pick("-m addrtype --dst-type LOCAL", "-m addrtype ! --dst-type LOCAL", "-m addrtype --dst-type MULTICAST"))
 	add(9, "-m comment --comment "+g.pick("web", `"two words"`, `"a \"quoted\" one"`))
 	add(12, "-m pkttype --pkt-type "+g.pick("broadcast", "unicast"))
-	add(20, "-m mark --mark 0x1")
+	add(8, g.xtMarked())
 	add(20, "-m limit --limit 10000/sec --limit-burst 1000")
 	if v6 {
 		add(10, "-m iprange --src-range fd77::2-fd77::7")
@@ -94,7 +97,25 @@ func (g gen) xtConditions(v6 bool) string {
 }
 
 func (g gen) xtTarget(more []string) string {
-	return g.pick(append(more, "-j ACCEPT", "-j ACCEPT", "-j DROP", "-j REJECT", "-j RETURN", "-j LOG", "")...)
+	return g.pick(append(more, g.xtMark(), "-j ACCEPT", "-j ACCEPT", "-j DROP", "-j REJECT", "-j RETURN", "-j LOG", "")...)
+}
+
+// xtMark and xtMarked give packets a mark and ask for it.
+func (g gen) xtMark() string {
+	return "-j MARK " + g.pick("--set-mark 1", "--set-xmark 0x3/0x3", "--set-xmark 0x2/0x1", "--or-mark 0x2", "--and-mark 0xfffffffe", "--xor-mark 0x3", "--set-mark 0x10/0xf0")
+}
+
+func (g gen) xtMarked() string {
+	return "-m mark " + g.maybe(3, "! ") + "--mark " + g.pick("0x1", "0x1/0x1", "0x2/0x3", "0x0/0x1", "0x0", "0x2/0x2", "0x10/0xf0", "0x3/0x1")
+}
+
+// nftMark and nftMarked are the same for nft.
+func (g gen) nftMark() string {
+	return "meta mark set " + g.pick("0x1", "meta mark | 0x2", "meta mark & 0xfffffffe", "meta mark ^ 0x3", "meta mark & 0xffffff0f | 0x10", "0x3", "ct mark")
+}
+
+func (g gen) nftMarked() string {
+	return "meta mark " + g.pick("0x1", "!= 0x1", "& 0x3 == 0x2", "& 0x1 != 0x1", "{ 0x1, 0x2 }", "& 0x2 == 0x2", "& 0x3 != 0x3", "& 0xf0 == 0x10", "!= { 0x1, 0x3 }")
 }
 
 func (g gen) nft() string {
@@ -128,7 +149,7 @@ func (g gen) nftChain(b *strings.Builder, family, name, head string, targets []s
 	}
 	for range g.IntN(6) {
 		c := g.nftConditions(family)
-		v := g.pick(append(targets, "accept", "accept", "drop", "reject", "return", "counter", `log prefix "x "`)...)
+		v := g.pick(append(targets, "accept", "accept", "drop", "reject", "return", "counter", g.nftMark(), g.nftMark(), g.nftMark()+" accept", `log prefix "x "`)...)
 		switch {
 		case g.IntN(7) == 0:
 			c, v = "", g.pick("tcp dport vmap @go", "tcp dport vmap { 22 : accept, 6000-7000 : drop }", "ct state vmap { established : accept, related : accept, invalid : drop }",
@@ -164,10 +185,15 @@ func (g gen) nftConditions(family string) string {
 		c = append(c, "tcp "+g.pick("dport "+g.port(), "dport "+g.port(), "dport != "+g.port(), "dport 1-1023", "dport { 22, 80, 6000-7000 }", "dport != { 22, 9000 }", "dport @ports", "dport != @ports", "dport @none",
 			"dport > 1024", "dport <= 80", "flags & (fin|syn|rst|ack) == syn", "flags & (fin|syn) == (fin|syn)", "sport 1024-65535"))
 	} else if !strings.Contains(strings.Join(c, " "), "l4proto") {
-		add(3, g.pick("meta l4proto { tcp, udp } th dport 80", "meta l4proto != udp", "udp dport 53", "meta mark 0x1", "limit rate 10000/second burst 1000 packets"))
+		add(3, g.pick("meta l4proto { tcp, udp } th dport 80", "meta l4proto != udp", "udp dport 53", "limit rate 10000/second burst 1000 packets"))
 	}
 	add(5, "ct state "+g.pick("new", "established,related", "!= new", "invalid", "{ new, untracked }", "new,untracked"))
 	add(15, g.pick("fib daddr type local", "fib daddr type != local", "fib daddr type broadcast"))
+	add(8, g.nftMarked())
+	add(25, g.nftMark()) // not at the end: the rest of the rule is another one
+	if last := c[len(c)-1]; last != "" {
+		add(2, g.pick("tcp dport "+g.port(), g.nftMarked(), "ct state new"))
+	}
 	add(15, "meta pkttype "+g.pick("host", "broadcast"))
 	return strings.Join(strings.Fields(strings.Join(c, " ")), " ")
 }
@@ -191,7 +217,7 @@ func (g gen) iptablesForward(v6 bool) string {
 		add(4, g.maybe(3, "! ")+"-s "+g.source(v6))
 		add(4, g.pick("! -i br-t", "-i dv0", "-i br-t"))
 		add(6, g.maybe(2, "! ")+"-d "+host)
-		add(20, "-m mark --mark 0x1")
+		add(8, g.xtMarked())
 		to := g.pick("DNAT --to-destination "+at+":"+g.forwardPort(), "DNAT --to-destination "+at+":"+g.forwardPort(), "DNAT --to-destination "+inside,
 			"REDIRECT --to-ports "+g.forwardPort(), "RETURN", "ACCEPT")
 		fmt.Fprintf(&b, "-A %s %s -j %s\n", g.pick("PREROUTING", "DOCKER", "DOCKER"), c, to)
@@ -206,7 +232,7 @@ func (g gen) iptablesForward(v6 bool) string {
 		targets []string
 	}{{"DOCKER-USER", nil}, {"U1", nil}, {"INPUT", nil}, {"FORWARD", []string{"-j U1", "-j DOCKER-USER", "-g U1"}}} {
 		for range g.IntN(5) {
-			fmt.Fprintf(&b, "-A %s %s %s\n", c.name, g.forwardConditions(v6, c.name == "INPUT", inside), g.pick(append(c.targets, "-j ACCEPT", "-j ACCEPT", "-j DROP", "-j REJECT", "-j RETURN", "-j LOG")...))
+			fmt.Fprintf(&b, "-A %s %s %s\n", c.name, g.forwardConditions(v6, c.name == "INPUT", inside), g.pick(append(c.targets, "-j ACCEPT", "-j ACCEPT", "-j DROP", "-j REJECT", "-j RETURN", "-j LOG", g.xtMark())...))
 		}
 	}
 	b.WriteString("COMMIT\n*raw\n:PREROUTING ACCEPT [0:0]\n")
@@ -216,7 +242,10 @@ func (g gen) iptablesForward(v6 bool) string {
 	case 1: // not of what passes through, whose answers would be invalid and perhaps stopped
 		fmt.Fprintf(&b, "-A PREROUTING -d %s -p tcp -m tcp --dport %s -j CT --notrack\n", host, g.forwardPort())
 	}
-	b.WriteString("COMMIT\n*mangle\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n")
+	b.WriteString("COMMIT\n*mangle\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n")
+	for range g.IntN(2) {
+		fmt.Fprintf(&b, "-A PREROUTING %s-p tcp -m tcp --dport %s %s\n", g.maybe(2, "-s "+g.source(v6)+" "), g.forwardPort(), g.xtMark())
+	}
 	if g.IntN(6) == 0 {
 		fmt.Fprintf(&b, "-A FORWARD %s -j DROP\n", g.forwardConditions(v6, false, inside))
 	}
@@ -249,7 +278,7 @@ func (g gen) forwardConditions(v6, input bool, inside string) string {
 		c = append(c, "-m conntrack "+g.pick("--ctstate DNAT", "! --ctstate DNAT", "--ctorigdstport "+g.forwardPort()+" --ctdir ORIGINAL"))
 	}
 	add(12, "-m addrtype "+g.maybe(2, "! ")+"--dst-type "+g.pick("LOCAL", "UNICAST"))
-	add(25, "-m mark --mark 0x1")
+	add(10, g.xtMarked())
 	return strings.Join(strings.Fields(strings.Join(c, " ")), " ")
 }
 
@@ -270,7 +299,7 @@ func (g gen) nftForward() string {
 		for i, hook := range []string{"forward", "input", g.pick("forward", "postrouting", "prerouting")} {
 			fmt.Fprintf(&b, " chain c%d {\n  type filter hook %s priority %s; policy %s;\n  ct state established,related accept\n", i, hook, g.pick("filter", "-10", "10"), g.pick("accept", "accept", "drop"))
 			for range g.IntN(5) {
-				fmt.Fprintf(&b, "  %s %s\n", g.nftOnTheWay(f, hook), g.pick("accept", "accept", "drop", "return", "jump u1", "counter"))
+				fmt.Fprintf(&b, "  %s %s\n", g.nftOnTheWay(f, hook), g.pick("accept", "accept", "drop", "return", "jump u1", "counter", g.nftMark()))
 			}
 			b.WriteString(" }\n")
 		}
@@ -314,6 +343,6 @@ func (g gen) nftOnTheWay(family, hook string) string {
 	if hook == "forward" || hook == "input" {
 		add(8, "ct status "+g.pick("dnat", "& dnat == 0"))
 	}
-	add(25, "meta mark 0x1")
+	add(10, g.nftMarked())
 	return strings.Join(strings.Fields(strings.Join(c, " ")), " ")
 }

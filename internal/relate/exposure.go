@@ -215,7 +215,7 @@ func (x *Index) savedTwins(r *fact.Rule) (out []fact.Origin, by time.Time) {
 func sameEffect(a, b *fact.Rule) bool {
 	return a.Verdict == b.Verdict && a.Proto == b.Proto && len(a.DPort) > 0 &&
 		slices.Equal(a.DPort, b.DPort) && slices.Equal(a.Src, b.Src) && slices.Equal(a.Dst, b.Dst) &&
-		a.In == b.In && slices.Equal(a.CTState, b.CTState)
+		a.In == b.In && slices.Equal(a.CTState, b.CTState) && a.Mark == b.Mark
 }
 
 // Serves counts the connections from other hosts to the listeners of a

@@ -504,7 +504,7 @@ func (n *Net) over(d Door, p packet, first []base, end arrival, iface string, sp
 	var best Reach
 	for i, s := range sports {
 		p.sport = s
-		w := n.walked(d, p, first, end, iface, e)
+		w := n.walked(d, p, first, end, iface, e.cells.everybody(), e)
 		r := w.answer()
 		if i > 0 {
 			r = both(best, r, p.v6)
@@ -514,16 +514,15 @@ func (n *Net) over(d Door, p packet, first []base, end arrival, iface string, sp
 	return best
 }
 
-// walked is the walk of everybody by one interface.
-func (n *Net) walked(d Door, p packet, first []base, end arrival, iface string, e *effort) *walk {
+// walked is the walk of a crowd by one interface.
+func (n *Net) walked(d Door, p packet, first []base, end arrival, iface string, some crowd, e *effort) *walk {
 	w := &walk{net: n, door: d, iface: iface, effort: e, state: "new",
 		arrived: e.cells.crowd(), dropped: e.cells.crowd(), came: e.cells.crowd()}
 	var inside *fact.Network
 	if len(first) > 0 {
 		inside = first[0].inside
 	}
-	all := flock{w.trim(n.arriving(inside)), e.cells.everybody()}
-	w.travel(p, first, end, &flocks{list: []flock{all}, n: 1})
+	w.travel(p, first, end, &flocks{list: []flock{{w.trim(n.arriving(inside)), some}}, n: 1})
 	return w
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"demine/internal/fact"
+	"demine/internal/relate"
 )
 
 // xtShut begins the names of demine's own chains in iptables-legacy.
@@ -75,7 +76,7 @@ func isShutTable(rs *fact.Ruleset) bool {
 func withoutShuts(sets []fact.Ruleset) []fact.Ruleset {
 	var out []fact.Ruleset
 	for _, rs := range sets {
-		if isShutTable(&rs) {
+		if isShutTable(&rs) || rs.Family == "inet" && rs.Table == relate.LeaseTable {
 			continue
 		}
 		rs.Chains = slices.Clone(rs.Chains)

@@ -60,7 +60,8 @@ func opens(r *fact.Rule, proto string, port int) bool {
 	from := !slices.ContainsFunc(r.Src, func(p netip.Prefix) bool { return p.Bits() > 0 }) && !r.NotSrc
 	fresh := len(r.CTState) == 0 || !r.NotState && slices.Contains(r.CTState, "new")
 	return r.Verdict == "accept" && r.Proto == proto && !r.NotProto && exact && from && fresh &&
-		len(r.SPort) == 0 && r.Out == "" && (r.In != "lo" || r.NotIn) && len(r.Unknown) == 0
+		len(r.SPort) == 0 && r.Out == "" && (r.In != "lo" || r.NotIn) && len(r.Unknown) == 0 &&
+		r.Mark.Mask == 0 && r.SetMark == (fact.Mark{})
 }
 
 // inputOnly are the chains that only packets to this host come through: base

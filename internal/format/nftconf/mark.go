@@ -39,6 +39,9 @@ func (r *reader) change() (m fact.Mark) {
 	case w == "meta" && r.peek() == "mark":
 		r.next()
 	case w == "mark":
+	case w == "ct":
+		r.next()
+		m = unclear
 	default:
 		n, ok := xtables.ParseBits(w)
 		if m = (fact.Mark{Value: n, Mask: xtables.AllMark}); !ok {

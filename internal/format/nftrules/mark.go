@@ -116,6 +116,7 @@ func (m *machine) partMark(name string) {
 
 // Mark adds "mark & mask is (not) one of values".
 func (b *Builder) Mark(values []uint32, mask uint32, not bool) {
+	b.m.partMark("")
 	v := metaFields[metaMark]
 	v.mark.Mask = ^mask
 	var in []span
