@@ -92,7 +92,7 @@ func (p packet) bases(rulesets []fact.Ruleset, hooks []string) (out []base) {
 			if chains == nil {
 				chains = p.chains(rs)
 			}
-			out = append(out, base{ref: rs.Ref, backend: rs.Backend, chain: c, chains: chains, lease: rs.Family == "inet" && rs.Table == LeaseTable})
+			out = append(out, base{ref: rs.Ref, backend: rs.Backend, chain: c, chains: chains, lease: rs.Family == "inet" && rs.Table == leaseTable})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b base) int {

@@ -34,13 +34,6 @@ func (k marking) meets(m fact.Mark) truth {
 	return truthOf(!m.Not)
 }
 
-// LeaseTable is the name of demine's own table, and the comment of the rules
-// that let in what has its mark, with a blank for the line.
-const (
-	LeaseTable   = "demine_lease"
-	leaseComment = "demine lease"
-)
-
 // arriving is the marking of a packet that comes into a namespace, nil for
 // demine's own. A bit that rules set is not set yet; of one that they only ask
 // for nobody knows, since tc, eBPF and drivers mark packets as well: but demine

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"demine/internal/fact"
-	"demine/internal/relate"
 )
 
 // xtShut begins the names of demine's own chains in iptables-legacy.
@@ -76,7 +75,7 @@ func isShutTable(rs *fact.Ruleset) bool {
 func withoutShuts(sets []fact.Ruleset) []fact.Ruleset {
 	var out []fact.Ruleset
 	for _, rs := range sets {
-		if isShutTable(&rs) || rs.Family == "inet" && rs.Table == relate.LeaseTable {
+		if isShutTable(&rs) || isLeaseTable(rs) {
 			continue
 		}
 		rs.Chains = slices.Clone(rs.Chains)
