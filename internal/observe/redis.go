@@ -102,6 +102,7 @@ type redisServer struct {
 	info    map[string]string
 	reply   string // to PING: PONG, NOAUTH, DENIED, or empty
 	denied  bool   // it is open, but CONFIG is not allowed to us
+	wants   bool   // a client's certificate, over TLS
 	acl     bool   // users are defined
 	gaps    []string
 	opened  int  // files of its configuration
@@ -116,7 +117,8 @@ type fileValue struct {
 func (r *redisLook) look(ctx context.Context, p *fact.Process) fact.Service {
 	s := &redisServer{process: p, sockets: listening(r.in, p), argv: map[string]string{}, file: map[string]fileValue{}}
 	s.readArgv()
-	addrs := r.addresses(s)
+	addrs := r.addresses(s, s.sockets)
+	var silent error
 	switch {
 	case foreign(p, r.netns):
 		s.gaps = append(s.gaps, "other-namespace")
@@ -124,9 +126,16 @@ func (r *redisLook) look(ctx context.Context, p *fact.Process) fact.Service {
 		s.gaps = append(s.gaps, "not-asked")
 		r.p.Gaps = append(r.p.Gaps, fact.Gap{Code: "not-asked", What: fmt.Sprintf("redis (pid %d)", p.PID)})
 	default:
-		r.ask(ctx, s, addrs)
+		silent = r.ask(ctx, s, addrs, false)
 	}
 	r.readFile(ctx, s)
+	if more := s.secured(); silent != nil && len(more) > 0 {
+		addrs = r.addresses(s, more)
+		silent = r.ask(ctx, s, addrs, true)
+	}
+	if silent != nil {
+		r.unasked(s, addrs, silent)
+	}
 	return s.service(r)
 }
 
@@ -182,7 +191,7 @@ func isTitle(a string) bool {
 
 // addresses are where the server can be asked, the best first: its sockets, by
 // inode; without the right to see those, its port.
-func (r *redisLook) addresses(s *redisServer) []string {
+func (r *redisLook) addresses(s *redisServer, at []fact.Socket) []string {
 	if len(s.sockets) == 0 && s.argv["port"] != "" {
 		port, _ := strconv.Atoi(s.argv["port"])
 		ns := cmp.Or(s.process.NetNS, r.netns)
@@ -191,8 +200,9 @@ func (r *redisLook) addresses(s *redisServer) []string {
 				s.sockets = append(s.sockets, x)
 			}
 		}
+		at = s.sockets
 	}
-	ss := slices.Clone(s.sockets)
+	ss := slices.Clone(at)
 	slices.SortStableFunc(ss, func(a, b fact.Socket) int { return rank(s, b) - rank(s, a) })
 	var out []string
 	for _, x := range ss {
@@ -334,11 +344,18 @@ func (r *redisLook) guess(s *redisServer) fact.Path {
 }
 
 func configuredPort(b []byte) string {
-	port := redisDefaults["port"]
+	port, secured := redisDefaults["port"], ""
 	for _, d := range redisconf.Parse(b) {
-		if d.Name == "port" && len(d.Args) == 1 {
+		switch {
+		case len(d.Args) != 1:
+		case d.Name == "port":
 			port = d.Args[0]
+		case d.Name == "tls-port":
+			secured = d.Args[0]
 		}
+	}
+	if port == "0" { // then its title has the other
+		return secured
 	}
 	return port
 }
@@ -364,7 +381,7 @@ func (s *redisServer) service(r *redisLook) fact.Service {
 		out.Settings = append(out.Settings, xs...)
 	}
 	out.Auth, out.AuthBy = s.auth()
-	out.AuthAt = withoutBus(out.Ports)
+	out.AuthAt = s.authAt(out.Ports)
 	return out
 }
 
@@ -484,10 +501,15 @@ func (s *redisServer) auth() (auth, by string) {
 	case "DENIED": // protected mode: only from this machine, without a password
 		return "none", "asked"
 	}
+	if s.wants {
+		return "key", "asked"
+	}
 	if _, ok := s.argv["requirepass"]; ok {
 		return "password", "argv"
 	}
 	switch {
+	case s.onlyTLS() && s.certificates() && !s.blind:
+		return "key", "config"
 	case len(s.file) == 0:
 		return "unknown", ""
 	case s.acl:

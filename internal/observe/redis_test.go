@@ -2,9 +2,11 @@ package observe
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,11 +146,11 @@ func TestRedisIncludes(t *testing.T) {
 		container         bool
 	}{
 		{"none", "-- /etc/redis/r.conf --\n" + open, "none [not-asked]", false},
-		{"not there", "-- /etc/redis/r.conf --\n" + open + "include /etc/redis/secret.conf\n", "unknown [not-asked include]", false},
+		{"not there", "-- /etc/redis/r.conf --\n" + open + "include /etc/redis/secret.conf\n", "unknown [include not-asked]", false},
 		{"a pattern of nothing", "-- /etc/redis/r.conf --\n" + open + "include /etc/redis/conf.d/*.conf\n", "none [not-asked]", false},
 		{"a pattern", "-- /etc/redis/r.conf --\n" + open + "include conf.d/*.conf\n-- /etc/redis/conf.d/a.conf --\nrequirepass 5f1c0d2e9b7a\n", "password [not-asked]", false},
-		{"not there, but a password", "-- /etc/redis/r.conf --\nrequirepass 5f1c0d2e9b7a\ninclude /etc/redis/secret.conf\n", "password [not-asked include]", false},
-		{"itself", "-- /etc/redis/r.conf --\n" + open + strings.Repeat("include /etc/redis/r.conf\n", 1000), "unknown [not-asked include]", false},
+		{"not there, but a password", "-- /etc/redis/r.conf --\nrequirepass 5f1c0d2e9b7a\ninclude /etc/redis/secret.conf\n", "password [include not-asked]", false},
+		{"itself", "-- /etc/redis/r.conf --\n" + open + strings.Repeat("include /etc/redis/r.conf\n", 1000), "unknown [include not-asked]", false},
 		{"of the container", "-- /proc/30/root/etc/redis/r.conf --\n" + open + "include /etc/redis/conf.d/*.conf\n" +
 			"-- /proc/30/root/etc/redis/conf.d/a.conf --\nrequirepass 5f1c0d2e9b7a\n", "password [other-namespace]", true},
 		{"of the host", "-- /proc/30/root/etc/redis/r.conf --\n" + open + "include /etc/redis/conf.d/*.conf\n" +
@@ -191,5 +193,59 @@ func TestRedisThatHangs(t *testing.T) {
 	}
 	if c.State != fact.Partial || c.Gaps[0].Code != "timeout" || s.Service[0].AuthBy != "config" {
 		t.Errorf("%+v %+v", c, s.Service[0])
+	}
+}
+
+// A Redis that speaks TLS alone is asked over TLS; one that asks for a
+// certificate too, as it does unless told otherwise, lets no stranger in.
+func TestRedisOverTLS(t *testing.T) {
+	for name, c := range map[string]struct {
+		conf, answer string
+		client       tls.ClientAuthType
+		want         string
+	}{
+		"open":                {"tls-auth-clients no", "+PONG\r\n", tls.NoClientCert, "none asked [6380]"},
+		"a password":          {"tls-auth-clients optional", "-NOAUTH Authentication required.\r\n", tls.RequestClientCert, "password asked [6380]"},
+		"a certificate":       {"", "+PONG\r\n", tls.RequireAnyClientCert, "key asked [6380]"},
+		"it says nothing":     {"", "", tls.NoClientCert, "key config [6380]"},
+		"nor does its config": {"tls-auth-clients no", "", tls.NoClientCert, "none config [6380]"},
+	} {
+		h, err := fixture.Parse([]byte("-- /etc/redis/redis.conf --\nport 0\ntls-port 6380\n" + c.conf + "\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kernel := &answering{Kernel: h.Kernel, answer: &c.answer, said: make(chan string, 8), secured: serverTLS(t)}
+		kernel.secured.ClientAuth = c.client
+		h.Kernel = kernel
+		base := redisBase()
+		base.Process, base.Socket = slices.Concat(base.Process[:2], base.Process[len(base.Process)-1:]), base.Socket[:1]
+		s, _ := lookAtHost(t, h, base, redis)
+		if len(s.Service) != 1 {
+			t.Fatalf("%s: %d services", name, len(s.Service))
+		}
+		if got := fmt.Sprint(s.Service[0].Auth, " ", s.Service[0].AuthBy, " ", s.Service[0].AuthAt); got != c.want {
+			t.Errorf("%s: %q, want %q; %v", name, got, c.want, s.Service[0].Gaps)
+		}
+	}
+}
+
+// What it answers at its plain port says nothing of the port at which it asks for a certificate.
+func TestRedisWithBothPorts(t *testing.T) {
+	for conf, want := range map[string]string{
+		"port 6380\ntls-port 7380\n": "none [6380]", "port 6380\ntls-port 7380\ntls-auth-clients no\n": "none [6380 7380]",
+	} {
+		h, err := fixture.Parse([]byte("-- /etc/redis/redis.conf --\n" + conf))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pong := "+PONG\r\n"
+		h.Kernel = &answering{Kernel: h.Kernel, answer: &pong, said: make(chan string, 8)}
+		base := redisBase()
+		base.Process, base.Socket = slices.Concat(base.Process[:2], base.Process[len(base.Process)-1:]), base.Socket[:2]
+		base.Socket[1].Port = 7380
+		s, _ := lookAtHost(t, h, base, redis)
+		if got := fmt.Sprint(s.Service[0].Auth, " ", s.Service[0].AuthAt); got != want {
+			t.Errorf("%q: %q, want %q", conf, got, want)
+		}
 	}
 }

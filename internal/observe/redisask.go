@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -20,16 +21,18 @@ const maxReply = 64 << 10
 
 // ask talks to the server at the first address that answers. Only commands
 // that read are sent, and never a password.
-func (r *redisLook) ask(ctx context.Context, s *redisServer, addrs []string) {
-	var last error
+func (r *redisLook) ask(ctx context.Context, s *redisServer, addrs []string, overTLS bool) error {
+	last := errors.New("no address is known")
 	for _, a := range addrs {
-		if last = s.talk(ctx, r.v, a); last == nil {
-			return
+		if last = s.talk(ctx, r.v, a, overTLS); last == nil {
+			return nil
 		}
 	}
-	if last == nil {
-		last = errors.New("no address is known")
-	}
+	return last
+}
+
+// unasked says that it did not answer.
+func (r *redisLook) unasked(s *redisServer, addrs []string, last error) {
 	s.gaps = append(s.gaps, "not-asked")
 	code := gapCode(last)
 	var slow interface{ Timeout() bool }
@@ -46,7 +49,7 @@ func (r *redisLook) ask(ctx context.Context, s *redisServer, addrs []string) {
 
 var errNotRedis = errors.New("the answer is not of Redis")
 
-func (s *redisServer) talk(ctx context.Context, v *View, addr string) error {
+func (s *redisServer) talk(ctx context.Context, v *View, addr string, overTLS bool) error {
 	ctx, cancel := context.WithTimeout(ctx, redisPatience)
 	defer cancel()
 	conn, err := v.Host().Kernel.Dial(ctx, "tcp", addr)
@@ -59,12 +62,29 @@ func (s *redisServer) talk(ctx context.Context, v *View, addr string) error {
 			return err
 		}
 	}
+	if !overTLS {
+		return s.converse(conn)
+	}
+	safe, err := secure(ctx, conn)
+	if err == nil {
+		err = s.converse(safe)
+	}
+	if err != nil && safe.wants(err) {
+		s.wants, err = true, nil
+	}
+	return err
+}
+
+// converse asks whether it answers, and of an open one some settings.
+func (s *redisServer) converse(conn net.Conn) error {
 	in := bufio.NewReader(conn)
 	send := func(args ...string) (resp.Value, error) {
-		if _, err := conn.Write(resp.Command(args...)); err != nil {
-			return resp.Value{}, err
+		_, failed := conn.Write(resp.Command(args...)) // who hangs up may have said why
+		v, err := resp.Read(in, maxReply)
+		if err != nil {
+			err = errors.Join(err, failed)
 		}
-		return resp.Read(in, maxReply)
+		return v, err
 	}
 	hello, err := send("PING")
 	if err != nil {
