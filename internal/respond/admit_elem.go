@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -132,9 +133,22 @@ func admissionOf(f form, element attributes) (Admission, bool) {
 	default:
 		return Admission{}, false
 	}
-	a.Lease, _ = userdata.GetString(element.get(unix.NFTA_SET_ELEM_USERDATA), elementComment)
+	a.Lease = commentOf(element.get(unix.NFTA_SET_ELEM_USERDATA))
 	if v := element.get(unix.NFTA_SET_ELEM_EXPIRATION); len(v) == 8 {
 		a.Left = time.Duration(min(binary.BigEndian.Uint64(v), 1<<40)) * time.Millisecond
 	}
 	return a, true
+}
+
+// commentOf reads what user space has written to an element: type, length and
+// value, again and again.
+func commentOf(b []byte) string {
+	for len(b) >= 2 && len(b) >= 2+int(b[1]) {
+		v := b[2 : 2+int(b[1])]
+		if b[0] == byte(elementComment) {
+			return string(bytes.TrimSuffix(v, []byte{0}))
+		}
+		b = b[2+len(v):]
+	}
+	return ""
 }

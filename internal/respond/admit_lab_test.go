@@ -3,7 +3,6 @@ package respond
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"os/exec"
 	"slices"
@@ -93,25 +92,6 @@ func (l *filterLab) publish(backend string) {
 			"-A FORWARD -j DOCKER-USER", "-A FORWARD -o br0 -j ACCEPT", "-A FORWARD -i br0 -j ACCEPT",
 			"-A DOCKER-USER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN", "-A DOCKER-USER -i dv0 -j DROP", "-A DOCKER-USER -j RETURN", "COMMIT", ""}, "\n"))
 	}
-}
-
-// serve echoes on an address of the namespace that it is called in.
-func (l *filterLab) serve(address string) {
-	ln, err := net.Listen("tcp", address)
-	if err != nil {
-		l.t.Errorf("listen: %v", err)
-		return
-	}
-	l.t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go echo(c)
-		}
-	}()
 }
 
 // inForce is the whole filter as the host's own tools list it.

@@ -127,23 +127,28 @@ func (l *filterLab) must(f func() error) {
 func (l *filterLab) listen() {
 	l.in(l.host, func() {
 		for _, p := range labPorts {
-			ln, err := net.Listen("tcp", fmt.Sprintf("[::]:%d", p))
-			if err != nil {
-				l.t.Errorf("listen: %v", err)
-				return
-			}
-			l.t.Cleanup(func() { ln.Close() })
-			go func() {
-				for {
-					c, err := ln.Accept()
-					if err != nil {
-						return
-					}
-					go echo(c)
-				}
-			}()
+			l.serve(fmt.Sprintf("[::]:%d", p))
 		}
 	})
+}
+
+// serve echoes on an address of the namespace that it is called in.
+func (l *filterLab) serve(address string) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		l.t.Errorf("listen: %v", err)
+		return
+	}
+	l.t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go echo(c)
+		}
+	}()
 }
 
 func echo(c net.Conn) {
