@@ -1,0 +1,190 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"demine/internal/respond"
+)
+
+const (
+	leasesInForce = 1000
+	leasePort     = 6380
+	leaseBit      = 0x100
+	packetsAtOnce = 10_000
+)
+
+// usualFilter is that of a server on which a port is closed to all.
+const usualFilter = `table inet filter {
+	chain input {
+		type filter hook input priority filter; policy drop;
+		iifname "lo" accept
+		ct state established,related accept
+		ct state invalid drop
+		tcp dport { 22, 80, 443 } accept
+		ip saddr 198.51.100.0/24 tcp dport 3306 accept
+	}
+}
+`
+
+// leaseHost is a host with a filter and an outside, in network namespaces.
+type leaseHost struct {
+	b    *testing.B
+	name string
+}
+
+func newLeaseHost(b *testing.B, name, filter string) leaseHost {
+	h := leaseHost{b, fmt.Sprintf("demine-bench-%d-%s", os.Getpid(), name)}
+	out := h.name + "-o"
+	b.Cleanup(func() {
+		_ = exec.Command("ip", "netns", "del", h.name).Run()
+		_ = exec.Command("ip", "netns", "del", out).Run()
+	})
+	for _, c := range []string{"netns add " + h.name, "netns add " + out, "-n " + h.name + " link add dv0 type veth peer name dv1 netns " + out,
+		"-n " + h.name + " link set lo up", "-n " + h.name + " link set dv0 up", "-n " + h.name + " addr add 10.77.0.1/24 dev dv0",
+		"-n " + out + " link set dv1 up", "-n " + out + " addr add 10.77.0.2/24 dev dv1"} {
+		h.run("", "ip", strings.Fields(c)...)
+	}
+	h.run(filter, "ip", "netns", "exec", h.name, "nft", "-f", "-")
+	return h
+}
+
+func (h leaseHost) run(stdin, name string, args ...string) {
+	h.b.Helper()
+	c := exec.Command(name, args...)
+	c.Stdin = strings.NewReader(stdin)
+	if out, err := c.CombinedOutput(); err != nil {
+		h.b.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+}
+
+// in runs f on a thread in a namespace, which ends with it.
+func (h leaseHost) in(ns string, f func() error) {
+	h.b.Helper()
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		fd, err := unix.Open("/run/netns/"+ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			err = errors.Join(unix.Setns(fd, unix.CLONE_NEWNET), unix.Close(fd))
+		}
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		h.b.Fatal(err)
+	}
+}
+
+func (h leaseHost) admit(as ...respond.Admission) {
+	door := respond.Doorway{At: respond.RuleAt{Backend: "nft", Family: "inet", Table: "filter", Chain: "input", N: 6}}
+	h.in(h.name, func() error {
+		return respond.LiveFilter().Admit(context.Background(), leaseBit, time.Now().Add(time.Hour), []respond.Doorway{door}, as)
+	})
+}
+
+// leasesOf are n of them: everywhere a source of its own, of 32 bits or, mixed,
+// of all lengths from 8 to 32.
+func leasesOf(n int, mixed bool) (out []respond.Admission) {
+	for i := range n {
+		bits := 32
+		if mixed {
+			bits = 8 + i%25
+		}
+		from := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(11 + i%100), byte(i >> 8), byte(i), 7}), bits).Masked()
+		out = append(out, respond.Admission{Lease: fmt.Sprintf("L-%d", i), Proto: "tcp", Port: leasePort + i/100, From: from, Left: time.Hour})
+	}
+	return out
+}
+
+// BenchmarkLease opens one lease more, and closes it, while so many are in force.
+func BenchmarkLease(b *testing.B) {
+	for _, n := range []int{0, leasesInForce} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			h := newLeaseHost(b, fmt.Sprint(n), usualFilter)
+			h.admit(leasesOf(n, false)...)
+			one := respond.Admission{Lease: "L-one", Proto: "tcp", Port: 22, From: netip.MustParsePrefix("203.0.113.7/32"), Left: time.Hour}
+			var open, closing time.Duration
+			for b.Loop() {
+				begun := time.Now()
+				h.admit(one)
+				open += time.Since(begun)
+				begun = time.Now()
+				h.in(h.name, func() error { return respond.LiveFilter().Dismiss(context.Background(), []respond.Admission{one}) })
+				closing += time.Since(begun)
+			}
+			b.ReportMetric(float64(open.Microseconds())/float64(b.N), "µs/open")
+			b.ReportMetric(float64(closing.Microseconds())/float64(b.N), "µs/close")
+		})
+	}
+}
+
+// BenchmarkLeasePackets sends packets to hosts in turn: without a filter, which is
+// the bound, with that of a usual server, and with it and a thousand leases. The
+// packets are dropped by that filter, so that they meet all of it. Medians, and
+// what a packet takes longer than with the usual filter alone.
+func BenchmarkLeasePackets(b *testing.B) {
+	hosts := []struct {
+		name   string
+		filter string
+		leases []respond.Admission
+	}{
+		{"bound", "", nil},
+		{"usual", usualFilter, nil},
+		{"leases", usualFilter, leasesOf(leasesInForce, false)},
+		{"mixed", usualFilter, leasesOf(leasesInForce, true)},
+	}
+	took := make([][]float64, len(hosts))
+	var senders []net.Conn
+	for _, x := range hosts {
+		h := newLeaseHost(b, x.name, x.filter)
+		if len(x.leases) > 0 {
+			h.admit(x.leases...)
+		}
+		h.in(h.name, func() error {
+			c, err := net.ListenPacket("udp", fmt.Sprintf(":%d", leasePort)) // nobody reads: what is not filtered is dropped here
+			b.Cleanup(func() { c.Close() })
+			return err
+		})
+		h.in(h.name+"-o", func() error {
+			c, err := net.Dial("udp", fmt.Sprintf("10.77.0.1:%d", leasePort))
+			senders = append(senders, c)
+			b.Cleanup(func() { c.Close() })
+			return err
+		})
+	}
+	for b.Loop() {
+		for i, c := range senders {
+			took[i] = append(took[i], sendPackets(c))
+		}
+	}
+	usual := middle(took[1])
+	for i, x := range hosts {
+		b.ReportMetric(middle(took[i]), x.name+"-ns/packet")
+		b.ReportMetric(middle(took[i])/usual, x.name+"-ratio")
+	}
+}
+
+// sendPackets gives how long one takes, in nanoseconds. Over a pair of veth it is
+// delivered, and filtered, before the call returns or soon after.
+func sendPackets(c net.Conn) float64 {
+	b := make([]byte, 18)
+	begun := time.Now()
+	for range packetsAtOnce {
+		_, _ = c.Write(b)
+	}
+	return float64(time.Since(begun).Nanoseconds()) / packetsAtOnce
+}
