@@ -127,7 +127,10 @@ func (l *Leases) loginUID() (int, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 32)
-	return int(n), err == nil && n != noLogin
+	if err != nil || n == noLogin {
+		return 0, false
+	}
+	return int(n), true
 }
 
 func accountName(s *fact.Snapshot, uid int) string {

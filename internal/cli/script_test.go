@@ -18,11 +18,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	demine := func() {
+		os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
+	}
 	testscript.Main(m, map[string]func(){
-		"demine": func() {
-			os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
-		},
-		"field": field,
+		"demine": demine,
+		"exe":    demine, // what demine starts as a process of its own is /proc/self/exe
+		"field":  field,
 	})
 }
 
