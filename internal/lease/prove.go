@@ -63,33 +63,13 @@ func (p *Plan) Prove(before, after *fact.Snapshot) error {
 	}
 	b, a := relate.NetOf(before), relate.NetOf(after)
 	for _, o := range p.doors {
-		was, is := b.Reach(o.door), a.Reach(o.door)
-		for _, from := range o.from {
-			if lets(is, from) != yes {
-				return respond.Refuse("refuse.lease.unproven", "port", p.Port, "from", from.String(), "reach", reached(is))
-			}
+		proof := a.Admits(b, o.door, o.from, p.Mark)
+		if !proof.Opens {
+			return respond.Refuse("refuse.lease.unproven", "port", p.Port, "reach", reached(proof.Why))
 		}
-		if more, wide := beyond(is, was, o.from); wide {
-			return respond.Refuse("refuse.lease.too-wide", "port", p.Port, "from", more, "reach", reached(is))
+		if len(proof.Others) > 0 {
+			return respond.Refuse("refuse.lease.too-wide", "port", p.Port, "from", proof.Others[0].String())
 		}
 	}
 	return nil
-}
-
-// beyond gives somebody who comes in and neither did before nor should.
-func beyond(is, was relate.Reach, from []netip.Prefix) (string, bool) {
-	if is.From == "cannot-tell" && was.From != "cannot-tell" {
-		return is.From, true
-	}
-	if is.From == "anywhere" {
-		zero := slices.ContainsFunc(from, func(p netip.Prefix) bool { return p.Bits() == 0 })
-		return is.From, !zero && was.From != "anywhere"
-	}
-	allowed := slices.Concat(was.Sources, from)
-	for _, s := range is.Sources {
-		if !covered(s, allowed) {
-			return s.String(), true
-		}
-	}
-	return "", false
 }

@@ -20,7 +20,8 @@ func LeaseOpened(w io.Writer, p *lease.Plan, l *lease.Lease, left time.Duration,
 	pr.bullet("-", pr.say("lease.open.proved"), 0)
 	pr.bullet("-", pr.say("lease.open.through", "through", l.Through), 0)
 	pr.leaseNotes(p)
-	pr.hang("  ", pr.say("lease.open.next", "id", l.ID), 0)
+	pr.hang("  ", pr.say("lease.open.early", "id", l.ID), 0)
+	pr.hang("  ", pr.say("lease.open.more", "id", l.ID), 0)
 	return pr.flush(w)
 }
 
