@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"io"
 	"path"
 	"runtime"
@@ -25,6 +26,7 @@ var packages = &Observer{
 	Needs: []string{"file"},
 	Reads: []string{
 		"/var/lib/dpkg/status", "/var/lib/dpkg/info", "/var/lib/dpkg/info/*", "/var/lib/dpkg/diversions",
+		apkDatabases[0].String(), apkDatabases[1].String(),
 	},
 	Follows: []string{fact.KindFile},
 	See:     seePackages,
@@ -41,12 +43,13 @@ const (
 var foreignDatabases = []fact.Path{
 	"/var/lib/rpm/Packages", "/var/lib/rpm/Packages.db", "/var/lib/rpm/rpmdb.sqlite",
 	"/usr/lib/sysimage/rpm/Packages", "/usr/lib/sysimage/rpm/Packages.db", "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-	"/lib/apk/db/installed", "/usr/lib/apk/db/installed", "/var/lib/pacman/local",
+	"/var/lib/pacman/local",
 }
 
 func seePackages(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
 	var p Part
-	if !exists(v, "/var/lib/dpkg/status") {
+	apk := apkDatabase(v)
+	if !exists(v, "/var/lib/dpkg/status") && apk == "" {
 		for _, db := range foreignDatabases {
 			if exists(v, db) {
 				p.Gaps = append(p.Gaps, fact.Gap{Code: "package-database-unread", What: db.String()})
@@ -55,9 +58,12 @@ func seePackages(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part
 		p.Absent = len(p.Gaps) == 0
 		return p, nil
 	}
-	d := &debian{v: v, in: in, want: map[string]bool{}, owner: map[string]string{}, from: map[string]string{}, places: newPlaces(v, &fact.Snapshot{})}
+	d := &owners{v: v, in: in, want: map[string]bool{}, owner: map[string]string{}, from: map[string]string{}, places: newPlaces(v, &fact.Snapshot{})}
+	d.hash, d.sums = md5.New, d.md5sums
 	d.ask()
-	if err := d.read(ctx, &p); err != nil {
+	if apk != "" {
+		d.readApk(apk, &p)
+	} else if err := d.read(ctx, &p); err != nil {
 		return p, err
 	}
 	sums := d.verify(ctx, &p)
@@ -77,8 +83,8 @@ func seePackages(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part
 	return p, ctx.Err()
 }
 
-// debian asks dpkg's database for the owners of some paths.
-type debian struct {
+// owners asks the database of a package manager for the owners of some paths.
+type owners struct {
 	v      *View
 	in     *fact.Snapshot
 	places *places
@@ -87,10 +93,13 @@ type debian struct {
 	want   map[string]bool
 	owner  map[string]string // path as a list has it → name of the list, "libc6:amd64"
 	from   map[string]string // diverted path → the one that its package ships
+
+	hash func() hash.Hash                                      // of the sums that files came with
+	sums func(list string, p *Part) (byPath map[string]string) // in hex
 }
 
 // ask collects every name under which a list could have one of the paths.
-func (d *debian) ask() {
+func (d *owners) ask() {
 	if i, err := d.v.Lstat("/bin"); err == nil {
 		d.merged = i.Type == "link"
 	}
@@ -118,7 +127,7 @@ func onHost(f *fact.File) bool { return !slices.Contains(f.Gaps, "other-namespac
 // namesOf are the names of a path in the lists: as it stands, what it leads to
 // (links made by update-alternatives are in no list), each with and without
 // /usr, and where a diversion put it.
-func (d *debian) namesOf(p fact.Path) []string {
+func (d *owners) namesOf(p fact.Path) []string {
 	out := []string{string(p)}
 	if w := d.places.to(p); !w.missing && w.real != p {
 		out = append(out, string(w.real))
@@ -144,12 +153,12 @@ func (d *debian) namesOf(p fact.Path) []string {
 	return out
 }
 
-func (d *debian) lookup(p fact.Path) string {
+func (d *owners) lookup(p fact.Path) string {
 	pkg, _, _ := strings.Cut(d.list(p), ":")
 	return pkg
 }
 
-func (d *debian) list(p fact.Path) string {
+func (d *owners) list(p fact.Path) string {
 	for _, n := range d.namesOf(p) {
 		if l := d.owner[n]; l != "" {
 			return l
@@ -158,7 +167,7 @@ func (d *debian) list(p fact.Path) string {
 	return ""
 }
 
-func (d *debian) ownerOf(f fact.File) string {
+func (d *owners) ownerOf(f fact.File) string {
 	if !onHost(&f) {
 		return ""
 	}
@@ -166,7 +175,7 @@ func (d *debian) ownerOf(f fact.File) string {
 }
 
 // read goes through all lists of files, some at once.
-func (d *debian) read(ctx context.Context, p *Part) error {
+func (d *owners) read(ctx context.Context, p *Part) error {
 	const info = fact.Path("/var/lib/dpkg/info")
 	names, err := d.v.Names(info)
 	if err != nil {
@@ -202,7 +211,7 @@ func (d *debian) read(ctx context.Context, p *Part) error {
 	return ctx.Err()
 }
 
-func (d *debian) one(dir host.Dir, name string, buf []byte, p *Part) {
+func (d *owners) one(dir host.Dir, name string, buf []byte, p *Part) {
 	b, err := dir.ReadFile(name, buf)
 	at := host.Join("/var/lib/dpkg/info", name)
 	if err == nil && len(b) == cap(buf) { // it did not fit
@@ -223,7 +232,7 @@ func (d *debian) one(dir host.Dir, name string, buf []byte, p *Part) {
 
 // verify compares programs that run and scripts of autostarts with the sums
 // that the package came with, the busiest first, within a budget.
-func (d *debian) verify(ctx context.Context, p *Part) map[fact.Ref]string {
+func (d *owners) verify(ctx context.Context, p *Part) map[fact.Ref]string {
 	out := map[fact.Ref]string{}
 	for i := range d.in.File { // what was compared before stays
 		if f := &d.in.File[i]; f.Verified != "" {
@@ -268,7 +277,7 @@ func (d *debian) verify(ctx context.Context, p *Part) map[fact.Ref]string {
 
 // byUse sorts the files that count: images by the CPU of their processes, then
 // what autostarts run.
-func (d *debian) byUse() []*fact.File {
+func (d *owners) byUse() []*fact.File {
 	use := map[fact.Ref]float64{}
 	for i := range d.in.Autostart {
 		for _, t := range d.in.Autostart[i].Targets {
@@ -291,8 +300,8 @@ func (d *debian) byUse() []*fact.File {
 	return out
 }
 
-// sums are those of the files of a list that are in question.
-func (d *debian) sums(list string, p *Part) map[string]string {
+// md5sums are those of the files of a list that are in question.
+func (d *owners) md5sums(list string, p *Part) map[string]string {
 	b, _, ok := p.read(d.v, host.Join("/var/lib/dpkg/info", list+".md5sums"), maxList)
 	if !ok {
 		return map[string]string{}
@@ -300,7 +309,7 @@ func (d *debian) sums(list string, p *Part) map[string]string {
 	return dpkg.Md5sums(b, func(f string) bool { return d.want[f] })
 }
 
-func (d *debian) sum(f *fact.File) (string, error) {
+func (d *owners) sum(f *fact.File) (string, error) {
 	r, info, err := d.v.Open(f.Path)
 	if err != nil {
 		return "", err
@@ -309,7 +318,7 @@ func (d *debian) sum(f *fact.File) (string, error) {
 	if info.ID != f.ID {
 		return "", errors.New("the file was replaced meanwhile: " + path.Base(string(f.Path)))
 	}
-	h := md5.New()
+	h := d.hash()
 	if _, err := io.Copy(h, io.NewSectionReader(r, 0, min(info.Size, maxHashed))); err != nil {
 		return "", err
 	}
