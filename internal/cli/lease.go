@@ -21,6 +21,7 @@ func (a *app) leaseCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.leaseList(cmd.Context(), false) },
 	}
 	cmd.AddCommand(a.leaseOpenCommand(), a.leaseListCommand(), a.leaseExtendCommand(), a.leaseCloseCommand(),
+		a.leaseAuditCommand(), a.leaseAdoptCommand(),
 		a.leaseRequestCommand(), a.leaseApproveCommand(), a.leaseLogCommand(), a.leaseKeepCommand())
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"demine/internal/agent"
 	"demine/internal/lease"
 	"demine/internal/report"
+	"demine/internal/respond"
 )
 
 func (a *app) leaseExtendCommand() *cobra.Command {
@@ -37,9 +38,14 @@ func (a *app) leaseExtendCommand() *cobra.Command {
 
 func (a *app) leaseCloseCommand() *cobra.Command {
 	var json, cut bool
+	rule := &changeFlags{}
 	cmd := &cobra.Command{
-		Use: "close LEASE", Short: a.c.Say("help.lease.close"),
+		Use: "close LEASE|RULE", Short: a.c.Say("help.lease.close"), Long: a.c.Say("help.lease.close.long"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && isRule(args[0]) {
+				rule.json = json
+				return a.closeRule(cmd.Context(), args[0], rule)
+			}
 			id, err := leaseID(cmd, args)
 			if err != nil {
 				return err
@@ -57,6 +63,9 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
 	cmd.Flags().BoolVar(&cut, "drop-established", false, a.c.Say("help.flag.drop-established"))
+	cmd.Flags().BoolVarP(&rule.dryRun, "dry-run", "n", false, a.c.Say("help.flag.dry-run"))
+	cmd.Flags().BoolVarP(&rule.yes, "yes", "y", false, a.c.Say("help.flag.yes"))
+	cmd.Flags().DurationVar(&rule.revert, "revert", respond.DefaultRevert, a.c.Say("help.flag.revert"))
 	return cmd
 }
 

@@ -79,6 +79,7 @@ func (x *Index) exposure(n *Net, s *fact.Socket, proxies []*proxy) Exposure {
 	e.Peers = x.peers(s)
 	x.reachable(&e, n, s, proxies)
 	e.Opened = x.opened(&e)
+	e.Lease = x.leasesOf(&e)
 	return e
 }
 

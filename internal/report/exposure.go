@@ -113,6 +113,9 @@ func (p *printer) because(e *relate.Exposure) {
 	}
 	p.contained(e)
 	p.opened(e)
+	if e.Lease != "" {
+		p.hang("    ", p.say("exposure.lease", "leases", e.Lease), 0)
+	}
 }
 
 // contained says in which container a listener is and by which ports of the host

@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"demine/internal/agent"
+	"demine/internal/lease"
+	"demine/internal/relate"
+	"demine/internal/report"
+	"demine/internal/respond"
+)
+
+// isRule reports whether a name is that of a rule of the packet filter.
+func isRule(name string) bool { return strings.HasPrefix(name, "O-") }
+
+// leaseAuditCommand lists who lets whom in, by which rule, since when, and
+// whether anybody answers for it.
+func (a *app) leaseAuditCommand() *cobra.Command {
+	var json bool
+	var from string
+	cmd := &cobra.Command{
+		Use: "audit", Short: a.c.Say("help.lease.audit"), Long: a.c.Say("help.lease.audit.long"), Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.see(cmd.Context(), from, false)
+			if err != nil {
+				return err
+			}
+			for i := range s.Openings {
+				if s.Openings[i].Drift != "" {
+					a.exit(exitFound)
+				}
+			}
+			if incomplete(s, "socket", "firewall", "process") {
+				a.exit(exitIncomplete)
+			}
+			if json {
+				return report.OpeningsJSON(a.out, s)
+			}
+			return report.Openings(a.out, s, a.options())
+		},
+	}
+	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
+	cmd.Flags().StringVar(&from, "from", "", a.c.Say("help.flag.from"))
+	a.probeFlag(cmd)
+	return cmd
+}
+
+// closeRule takes a rule of the packet filter out, in force and where it is
+// saved, as harden does.
+func (a *app) closeRule(ctx context.Context, id string, f *changeFlags) error {
+	ag, p, _, err := a.planRule(ctx, id, f.revert)
+	if err != nil {
+		return err
+	}
+	if len(p.Steps) == 0 {
+		a.exit(exitFailed)
+	}
+	f.noWait = true
+	return a.propose(ctx, ag, p, nil, f)
+}
+
+// planRule looks and plans to take out one rule.
+func (a *app) planRule(ctx context.Context, id string, revert time.Duration) (*agent.Agent, respond.Plan, *relate.OpenRule, error) {
+	ag, err := a.agent()
+	if err != nil {
+		return nil, respond.Plan{}, nil, err
+	}
+	t := a.comment()
+	t.begin()
+	p, s, err := ag.Plan(ctx, respond.Request{Kind: respond.KindHarden, Rules: []string{id}, Revert: revert}, t.event)
+	t.end()
+	if err != nil {
+		return ag, p, nil, a.stopped(ctx, err)
+	}
+	for i := range s.Openings {
+		if s.Openings[i].ID == id {
+			return ag, p, &s.Openings[i], nil
+		}
+	}
+	return ag, p, nil, failed("cli.rule-none", "id", id)
+}
+
+const adoptExample = `demine lease adopt O-1a2b3c --for 8h --who order-team --why "ticket 812"`
+
+// leaseAdoptCommand turns a rule into a lease.
+func (a *app) leaseAdoptCommand() *cobra.Command {
+	f := &leaseFlags{}
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "adopt RULE", Short: a.c.Say("help.lease.adopt"), Long: a.c.Say("help.lease.adopt.long"), Args: oneArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 || !isRule(args[0]) || f.who == "" || f.why == "" {
+				return misused(adoptExample, "cli.adopt-how")
+			}
+			return a.adopt(cmd.Context(), args[0], f, yes)
+		},
+	}
+	a.leaseFlags(cmd, f)
+	cmd.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, a.c.Say("help.flag.dry-run"))
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, a.c.Say("help.flag.yes"))
+	return cmd
+}
+
+func (a *app) adopt(ctx context.Context, id string, f *leaseFlags, yes bool) error {
+	ag, p, o, err := a.planRule(ctx, id, 0)
+	if err != nil {
+		return err
+	}
+	q, err := f.adoptAsk(o)
+	if err != nil {
+		return err
+	}
+	if q.Ask, err = lease.Check(q.Ask); err != nil {
+		return a.leaseStopped(ctx, "", err)
+	}
+	switch {
+	case len(p.Steps) == 0:
+		a.exit(exitFailed)
+		return report.Plan(a.out, &p, a.options())
+	case !f.json || f.dryRun:
+		if err := report.Adoption(a.out, o, &q.Ask, a.options()); err != nil || f.dryRun {
+			return err
+		}
+	}
+	switch {
+	case !yes && f.json:
+		return misused(adoptExample+" --json --yes", "cli.no-consent-json")
+	case !yes:
+		if agreed, err := a.consent("lease adopt " + id); err != nil || !agreed {
+			return err
+		}
+	}
+	out, run, err := ag.Adopt(ctx, p, q, a.steps())
+	if err != nil && out.Lease == nil {
+		return a.notAdopted(ctx, &run, err)
+	}
+	if err := a.leaseAnswer(ctx, id, out, nil, f.json); err != nil {
+		return err
+	}
+	if err != nil { // the lease is open; the rule may come back
+		a.exit(exitPartly)
+		a.talk(a.c.Say("cli.adopt-partly", "rule", id, "run", run.ID))
+	}
+	return nil
+}
+
+// notAdopted says why there is no lease, and whether the rule is back.
+func (a *app) notAdopted(ctx context.Context, run *respond.Run, err error) error {
+	if run.State == respond.RunUndone {
+		a.talk(a.c.Say("cli.adopt-back"))
+	}
+	var refusal *respond.Refusal
+	if errors.As(err, &refusal) {
+		return &failure{refusal.Message}
+	}
+	return a.leaseStopped(ctx, "", err)
+}
+
+// adoptAsk is a lease for what a rule lets in, or for fewer.
+func (f *leaseFlags) adoptAsk(o *relate.OpenRule) (agent.LeaseAsk, error) {
+	port, proto, ok := adoptPort(o)
+	if !ok {
+		return agent.LeaseAsk{}, failed("cli.adopt-port", "rule", o.Text)
+	}
+	if len(f.from) == 0 {
+		for _, p := range o.Sources {
+			f.from = append(f.from, p.String())
+		}
+		if o.Everyone && f.anyone {
+			f.from = everyone(o.Family)
+		}
+	}
+	if len(f.from) == 0 {
+		return agent.LeaseAsk{}, misused(adoptExample+" --from 203.0.113.7", "cli.adopt-from", "rule", o.Text)
+	}
+	return f.ask([]string{port + "/" + proto})
+}
+
+func everyone(family string) []string {
+	switch family {
+	case "ip":
+		return []string{"0.0.0.0/0"}
+	case "ip6":
+		return []string{"::/0"}
+	}
+	return []string{"0.0.0.0/0", "::/0"}
+}
+
+// adoptPort is the one port that a rule opens; of a container the one of the
+// host that leads to it.
+func adoptPort(o *relate.OpenRule) (port, proto string, ok bool) {
+	if len(o.Published) > 0 {
+		at, err := netip.ParseAddrPort(o.Published[0])
+		return strconv.Itoa(int(at.Port())), o.Proto, err == nil && o.Proto != ""
+	}
+	if len(o.Ports) != 1 || o.Ports[0].From != o.Ports[0].To || o.Proto == "" {
+		return "", "", false
+	}
+	return strconv.Itoa(int(o.Ports[0].From)), o.Proto, true
+}
