@@ -66,9 +66,27 @@ func (d *desk) putPort(ctx context.Context, ls []lease.Lease) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
+	if held(ls, in.Admissions) && lease.InForce(ask, s.x) { // the doorway of another port, that was put back just now, does
+		return lease.Chains(in.Doorways), nil
+	}
 	p, err := lease.Make(ask, s.x, in, others)
 	if err != nil {
 		return nil, err
 	}
 	return d.admit(ctx, &p, ls, s.snap)
+}
+
+// held reports whether all elements of leases are in the packet filter.
+func held(ls []lease.Lease, in []respond.Admission) bool {
+	there := sourcesOf(in)
+	return !slices.ContainsFunc(ls, func(le lease.Lease) bool { return there[le.ID] < len(le.From) })
+}
+
+// sourcesOf counts the sources that are in force, by lease.
+func sourcesOf(in []respond.Admission) map[string]int {
+	out := map[string]int{}
+	for _, a := range in {
+		out[a.Lease]++
+	}
+	return out
 }

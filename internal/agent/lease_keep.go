@@ -119,7 +119,7 @@ func (k *keeper) trouble(d *desk, ts []Trouble) {
 	for _, t := range ts {
 		if why := t.Err.Error(); k.told[t.ID] != why {
 			k.told[t.ID] = why
-			if err := d.tell(lease.Event{Kind: lease.DidFail, Doing: lease.DidPut, ID: t.ID, Why: why}); err != nil {
+			if err := d.tell(failure(lease.DidPut, t.ID, t.Err)); err != nil {
 				d.log.Warn("audit trail", "error", err)
 			}
 		}

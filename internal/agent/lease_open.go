@@ -170,7 +170,16 @@ func (d *desk) takeBack(ctx context.Context, ls []lease.Lease) error {
 
 // failed tells that what was intended did not come true.
 func (d *desk) failed(doing string, le *lease.Lease, err error) error {
-	return errors.Join(err, d.tell(lease.Event{Kind: lease.DidFail, Doing: doing, ID: le.ID, Why: err.Error()}))
+	return errors.Join(err, d.tell(failure(doing, le.ID, err)))
+}
+
+func failure(doing, id string, err error) lease.Event {
+	e := lease.Event{Kind: lease.DidFail, Doing: doing, ID: id, Why: err.Error()}
+	var r *respond.Refusal
+	if errors.As(err, &r) {
+		e.Why, e.Said = r.ID, r.Message
+	}
+	return e
 }
 
 // unavailable says in both languages that the kernel cannot do it.

@@ -144,10 +144,7 @@ func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error
 	if in.Mark == 0 {
 		return nil
 	}
-	there := map[string]int{} // sources of each lease that are in force
-	for _, a := range in.Admissions {
-		there[a.Lease]++
-	}
+	there := sourcesOf(in.Admissions)
 	for _, le := range d.opened() {
 		if there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack {
 			if err := d.end(ctx, le, lease.EndGone, nil, s); err != nil {

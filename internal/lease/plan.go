@@ -128,6 +128,22 @@ func (p *Plan) closed(n *relate.Net) error {
 	return nil
 }
 
+// InForce reports whether all of what was asked for comes in as the host is.
+func InForce(a Ask, x *relate.Index) bool {
+	p := Plan{Ask: a}
+	if unread(x.S) != nil || p.find(x) != nil {
+		return false
+	}
+	n := relate.NetOf(x.S)
+	for _, o := range p.doors {
+		r := n.Reach(o.door)
+		if slices.ContainsFunc(o.from, func(from netip.Prefix) bool { return lets(r, from) != yes }) {
+			return false
+		}
+	}
+	return true
+}
+
 // reached says by which rule or policy somebody gets somewhere or not.
 func reached(r relate.Reach) i18n.Message {
 	n, text := 0, ""

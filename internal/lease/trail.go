@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"demine/internal/i18n"
 )
 
 // Kinds of Event. What changes the packet filter is told before (intend) and
@@ -32,16 +34,17 @@ const (
 // before: nobody changes or drops one without changing all that follow, and the
 // sum of the last one, which the system log has too.
 type Event struct {
-	N     int       `json:"n"` // number of the line, from 1
-	At    time.Time `json:"at"`
-	Kind  string    `json:"kind"`
-	Doing string    `json:"doing,omitempty"` // of intend and failed: the kind that it is about
-	ID    string    `json:"id,omitempty"`    // of the lease
-	Lease *Lease    `json:"lease,omitempty"` // as it is then
-	By    *Person   `json:"by,omitempty"`    // nil: demine itself
-	Why   string    `json:"why,omitempty"`   // a code (EndTime …), or an error's words
-	Torn  int       `json:"torn,omitempty"`  // bytes of a line before it that a crash had cut off
-	Prev  string    `json:"prev"`            // hex; empty for the first
+	N     int          `json:"n"` // number of the line, from 1
+	At    time.Time    `json:"at"`
+	Kind  string       `json:"kind"`
+	Doing string       `json:"doing,omitempty"` // of intend and failed: the kind that it is about
+	ID    string       `json:"id,omitempty"`    // of the lease
+	Lease *Lease       `json:"lease,omitempty"` // as it is then
+	By    *Person      `json:"by,omitempty"`    // nil: demine itself
+	Why   string       `json:"why,omitempty"`   // a code (EndTime …), or an error's words
+	Said  i18n.Message `json:"said,omitzero"`   // of a refusal: what people read
+	Torn  int          `json:"torn,omitempty"`  // bytes of a line before it that a crash had cut off
+	Prev  string       `json:"prev"`            // hex; empty for the first
 }
 
 // Line gives the event as its line of the trail, without the line's end, and its

@@ -46,8 +46,11 @@ func (p *printer) event(e *lease.Event) string {
 	if l == nil {
 		l = &lease.Lease{}
 	}
-	why := e.Why
-	if why == "" {
+	var why any = e.Why
+	switch {
+	case e.Said.ID != "":
+		why = e.Said
+	case e.Why == "":
 		why = l.Why
 	}
 	s := p.say(id, "doing", e.Doing, "port", l.Port, "proto", l.Proto, "from", sources(l.From), "for", l.For,

@@ -1,0 +1,114 @@
+package lease
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"demine/internal/fact"
+	"demine/internal/relate"
+	"demine/internal/respond"
+)
+
+// host is one with Redis, a web server and a service of its own network, behind
+// a chain with these rules and a policy.
+func host(policy, auth string, rules ...fact.Rule) *fact.Snapshot {
+	for i := range rules {
+		rules[i].N = i + 1
+	}
+	listens := func(inode uint64, addr string, port int) fact.Socket {
+		return fact.Socket{Ref: fact.Ref("socket:" + addr), Proto: "tcp", State: "LISTEN", Local: netip.MustParseAddr(addr), Port: port, Inode: inode}
+	}
+	return &fact.Snapshot{
+		Taken:    time.Unix(1795260000, 0),
+		Coverage: []fact.Coverage{{Observer: "firewall", State: fact.Seen}},
+		Process:  []fact.Process{{Ref: "process:b/5", PID: 5, Comm: "redis-server", Sockets: []uint64{1, 2}}, {Ref: "process:b/6", PID: 6, Comm: "nginx", Sockets: []uint64{3}}},
+		Socket:   []fact.Socket{listens(1, "0.0.0.0", 6380), listens(2, "127.0.0.1", 6381), listens(3, "0.0.0.0", 80)},
+		Service:  []fact.Service{{Ref: "service:redis", Name: "redis", Process: "process:b/5", Auth: auth, AuthAt: []int{6380}}},
+		Firewall: []fact.Ruleset{{Ref: "ruleset:fw", Backend: "nft", Family: "inet", Table: "fw", Chains: []fact.Chain{
+			{Name: "input", Hook: "input", Type: "filter", Policy: policy, Rules: rules}}}},
+	}
+}
+
+func toPort(port uint16, verdict string) fact.Rule {
+	return fact.Rule{Proto: "tcp", DPort: []fact.PortRange{{From: port, To: port}}, Verdict: verdict, Text: "tcp dport " + verdict}
+}
+
+func TestMake(t *testing.T) {
+	guest := netip.MustParsePrefix("203.0.113.7/32")
+	strange := fact.Rule{Unknown: []string{"bpf"}, Verdict: "accept", Text: "bpf accept"}
+	other := []Lease{Begin("L-22222", Ask{Proto: "tcp", Port: 6380, From: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, For: time.Hour}, Clock{})}
+	blind := host("drop", "password")
+	blind.Coverage[0] = fact.Coverage{Observer: "firewall", State: fact.Partial, Gaps: []fact.Gap{{Code: "refused", What: "inet fw"}}}
+	for _, tt := range []struct {
+		name   string
+		s      *fact.Snapshot
+		port   int
+		change func(*Ask)
+		others []Lease
+		want   string // refusal
+		place  int    // of the doorway
+		notes  int
+	}{
+		{"behind a policy", host("drop", "password", toPort(22, "accept")), 6380, nil, nil, "", 2, 0},
+		{"before a rule that drops", host("accept", "password", toPort(22, "accept"), fact.Rule{Verdict: "drop", Text: "drop"}), 6380, nil, nil, "", 2, 0},
+		{"nothing listens", host("drop", "password"), 9999, nil, nil, "", 1, 1},
+		{"nobody knows whether it asks", host("drop", "password"), 80, nil, nil, "", 1, 1},
+		{"open by a rule", host("drop", "password", toPort(6380, "accept")), 6380, nil, nil, "refuse.lease.open-already", 0, 0},
+		{"no packet filter", host("accept", "password"), 6380, nil, nil, "refuse.lease.open-already", 0, 0},
+		{"a rule that cannot be read", host("drop", "password", strange), 6380, nil, nil, "refuse.lease.unclear", 0, 0},
+		{"a table that could not be read", blind, 6380, nil, nil, "refuse.lease.unread", 0, 0},
+		{"no password", host("drop", "none"), 6380, nil, nil, "refuse.lease.no-password", 0, 0},
+		{"no password, and known", host("drop", "none"), 6380, func(a *Ask) { a.Bare = true }, nil, "", 1, 1},
+		{"on loopback alone", host("drop", "password"), 6381, nil, nil, "refuse.lease.unheard", 0, 0},
+		{"IPv6 where it listens on IPv4", host("drop", "password"), 6380,
+			func(a *Ask) { a.From = []netip.Prefix{netip.MustParsePrefix("2001:db8::7/128")} }, nil, "refuse.lease.unheard", 0, 0},
+		{"another lease holds it", host("drop", "password"), 6380, nil, other, "refuse.lease.overlaps", 0, 0},
+		{"another port is leased", host("drop", "password"), 80, nil, other, "", 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := Ask{Proto: "tcp", Port: tt.port, From: []netip.Prefix{guest}, For: time.Hour, Who: "w", Why: "y"}
+			if tt.change != nil {
+				tt.change(&a)
+			}
+			p, err := Make(a, relate.New(tt.s), respond.Admitted{}, tt.others)
+			if got := refusal(err); got != tt.want {
+				t.Fatalf("refused with %q, want %q", got, tt.want)
+			}
+			if err != nil {
+				return
+			}
+			if len(p.Doorways) != 1 || p.Doorways[0].At.N != tt.place || p.Mark == 0 || len(p.Notes) != tt.notes {
+				t.Errorf("doorways %+v, mark %#x, notes %+v", p.Doorways, p.Mark, p.Notes)
+			}
+			if refusal(p.Prove(tt.s, tt.s)) != "refuse.lease.unproven" {
+				t.Error("proved without a doorway")
+			}
+			if InForce(a, relate.New(tt.s)) {
+				t.Error("in force before it is")
+			}
+		})
+	}
+}
+
+// What lets in more than it should is not what was asked for.
+func TestProveTooWide(t *testing.T) {
+	before := host("drop", "password")
+	a := Ask{Proto: "tcp", Port: 6380, From: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}, For: time.Hour, Who: "w", Why: "y"}
+	p, err := Make(a, relate.New(before), respond.Admitted{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := func(s string) fact.Rule {
+		r := toPort(6380, "accept")
+		r.Src = []netip.Prefix{netip.MustParsePrefix(s)}
+		return r
+	}
+	for s, want := range map[string]string{
+		"203.0.113.7/32": "", "203.0.113.0/29": "refuse.lease.too-wide", "203.0.113.8/32": "refuse.lease.unproven", "0.0.0.0/0": "refuse.lease.too-wide",
+	} {
+		if got := refusal(p.Prove(before, host("drop", "password", from(s)))); got != want {
+			t.Errorf("a rule for %s: %q, want %q", s, got, want)
+		}
+	}
+}
