@@ -12,11 +12,14 @@ import (
 
 var packagelog = &Observer{
 	Name:  "packagelog",
-	Doc:   "which packages were installed and removed, from the logs of dpkg, yum and dnf; read when there is an attack to be explained",
+	Doc:   "which packages were installed and removed, from the logs of dpkg, yum, dnf, zypper and pacman; read when there is an attack to be explained",
 	Sees:  []string{fact.KindLog},
 	Needs: []string{"host"},
-	Reads: []string{"/var/log", "/var/log/dpkg.log*", "/var/log/yum.log*", "/var/log/dnf.rpm.log*"},
-	See:   seePackageLog,
+	Reads: []string{
+		"/var/log", "/var/log/dpkg.log*", "/var/log/yum.log*", "/var/log/dnf.rpm.log*", "/var/log/pacman.log*",
+		"/var/log/zypp", "/var/log/zypp/history*",
+	},
+	See: seePackageLog,
 }
 
 const (
@@ -35,9 +38,18 @@ func seePackageLog(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (P
 		return p, err
 	}
 	r := newLogReader(ctx, v, &p, sc, 0, muchPackageLog)
-	for _, base := range []string{"dpkg.log", "yum.log", "dnf.rpm.log"} {
-		rs := rotations("/var/log", names, base)
-		if e, ok := wiped(v, host.Join("/var/log", base), in.Host.BootTime, len(rs) > 1); ok {
+	zypp, err := v.Names("/var/log/zypp")
+	p.gap("/var/log/zypp", err)
+	for _, l := range []struct {
+		dir   fact.Path
+		names []string
+		base  string
+	}{
+		{"/var/log", names, "dpkg.log"}, {"/var/log", names, "yum.log"}, {"/var/log", names, "dnf.rpm.log"}, {"/var/log", names, "pacman.log"},
+		{"/var/log/zypp", zypp, "history"},
+	} {
+		rs := rotations(l.dir, l.names, l.base)
+		if e, ok := wiped(v, host.Join(l.dir, l.base), in.Host.BootTime, len(rs) > 1); ok {
 			e.By = v.o.Name
 			p.Log = append(p.Log, e)
 		}

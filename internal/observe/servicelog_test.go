@@ -42,6 +42,8 @@ func TestServiceLog(t *testing.T) {
 		"log-wiped deleted /var/log/shop.log:0":                                          "  0 x0 none 00:00:00",
 		"audit-exec /usr/bin/dash /var/log/audit/audit.log:1":                            "www-data  0 x0 exact 19:00:00",
 		"package-installed  /var/log/dpkg.log:2":                                         "  0 x0 zone 18:59:40",
+		"package-installed  /var/log/zypp/history:2":                                     "  0 x0 zone 18:59:41",
+		"package-removed  /var/log/pacman.log:1":                                         "  0 x0 exact 18:59:42",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
