@@ -94,8 +94,7 @@ func connections(v6 bool, f func(connection)) error {
 	if v6 {
 		family = unix.AF_INET6
 	}
-	req := netlink.Message{Header: netlink.Header{Type: unix.NFNL_SUBSYS_CTNETLINK<<8 | ctGet, Flags: netlink.Request | netlink.Dump}, Data: []byte{family, 0, 0, 0}}
-	err := dump(unix.NETLINK_NETFILTER, req, func(body []byte) {
+	err := dump(unix.NETLINK_NETFILTER, ctMessage(ctGet, netlink.Dump, []byte{family, 0, 0, 0}), func(body []byte) {
 		if len(body) < 4 {
 			return
 		}
@@ -127,6 +126,10 @@ func tupleOf(b []byte) (t tuple) {
 	return t
 }
 
+func ctMessage(typ netlink.HeaderType, flags netlink.HeaderFlags, data []byte) netlink.Message {
+	return netlink.Message{Header: netlink.Header{Type: unix.NFNL_SUBSYS_CTNETLINK<<8 | typ, Flags: netlink.Request | flags}, Data: data}
+}
+
 // forget deletes entries; one that is gone by itself is as good.
 func forget(gone []connection) error {
 	if len(gone) == 0 {
@@ -138,7 +141,7 @@ func forget(gone []connection) error {
 	}
 	defer n.close()
 	for _, c := range gone {
-		_, err := n.ask(netlink.Message{Header: netlink.Header{Type: unix.NFNL_SUBSYS_CTNETLINK<<8 | ctDelete, Flags: netlink.Request | netlink.Acknowledge}, Data: c.id})
+		_, err := n.ask(ctMessage(ctDelete, netlink.Acknowledge, c.id))
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("conntrack: %w", err)
 		}

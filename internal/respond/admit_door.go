@@ -18,9 +18,8 @@ const doorwayComment = "demine lease"
 // isDoorway reports whether a rule lets in what has one bit of the mark, asks for
 // nothing else and carries the comment.
 func isDoorway(r fact.Rule) bool {
-	known := oneBit(r.Mark.Value) && r.Mark.Mask == r.Mark.Value && !r.Mark.Not && len(r.Unknown) == 0
-	unread := r.Mark == fact.Mark{} && len(r.Unknown) > 0
-	return r.Comment == doorwayComment && r.Verdict == "accept" && (known || unread) &&
+	marked := oneBit(r.Mark.Value) && r.Mark.Mask == r.Mark.Value && !r.Mark.Not
+	return r.Comment == doorwayComment && r.Verdict == "accept" && marked && len(r.Unknown) == 0 &&
 		len(r.Src)+len(r.Dst)+len(r.DPort)+len(r.SPort)+len(r.CTState) == 0 && r.Proto+r.In+r.Out == ""
 }
 
@@ -48,7 +47,8 @@ func firstOfChain(doors []Doorway) []Doorway {
 		return cmp.Or(cmp.Compare(a.At.Backend, b.At.Backend), cmp.Compare(a.At.Family, b.At.Family),
 			cmp.Compare(a.At.Table, b.At.Table), cmp.Compare(a.At.Chain, b.At.Chain))
 	}
-	doors = slices.SortedFunc(slices.Values(doors), func(a, b Doorway) int { return cmp.Or(chain(a, b), cmp.Compare(a.At.N, b.At.N)) })
+	doors = slices.Clone(doors)
+	slices.SortFunc(doors, func(a, b Doorway) int { return cmp.Or(chain(a, b), cmp.Compare(a.At.N, b.At.N)) })
 	return slices.CompactFunc(doors, func(a, b Doorway) bool { return chain(a, b) == 0 })
 }
 
@@ -62,10 +62,14 @@ func (d Doorway) missing(sets []fact.Ruleset, mark uint32) ([]fact.Rule, bool, e
 	}
 	rules := whole(c.Rules)
 	if d.At.N < 1 || d.At.N > len(rules)+1 {
-		return nil, false, fmt.Errorf("%w: no place %d in chain %s of %s %s", ErrDrifted, d.At.N, d.At.Chain, d.At.Family, d.At.Table)
+		return nil, false, fmt.Errorf("%w: no place %d in chain %s of %s", ErrDrifted, d.At.N, d.At.Chain, d.At.Table)
 	}
-	there := slices.ContainsFunc(rules[:min(d.At.N, len(rules))], func(r fact.Rule) bool { return isDoorway(r) && (r.Mark.Value == mark || r.Mark.Value == 0) })
-	return rules, !there, nil
+	for _, r := range rules[:min(d.At.N, len(rules))] {
+		if isDoorway(r) && r.Mark.Value == mark {
+			return rules, false, nil
+		}
+	}
+	return rules, true, nil
 }
 
 // openNFT makes the doorways of nf_tables that are not there yet.

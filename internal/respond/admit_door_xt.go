@@ -19,7 +19,8 @@ func openXT(mark uint32, doors []Doorway) (made []Doorway, err error) {
 			if _, missing, err = d.missing(d.At.inTable(chains), mark); err != nil || !missing {
 				return err
 			}
-			return t.Insert(d.At.Chain, d.At.N, xtables.NewEntry(d.At.Family, xtables.Criteria{Mark: mark, Comment: doorwayComment}, xtables.Accept))
+			asks := xtables.Criteria{Mark: mark, Comment: doorwayComment}
+			return t.Insert(d.At.Chain, d.At.N, xtables.NewEntry(d.At.Family, asks, xtables.Accept))
 		})
 		if err != nil {
 			return made, err

@@ -108,7 +108,8 @@ func (b *nftBatch) set(f form, prefix string) {
 	if prefix != "" {
 		flags = 0
 	}
-	b.add(unix.NFT_MSG_NEWSET, netlink.Create, textAttr(unix.NFTA_SET_TABLE, b.table), textAttr(unix.NFTA_SET_NAME, f.set(prefix)),
+	b.add(unix.NFT_MSG_NEWSET, netlink.Create,
+		textAttr(unix.NFTA_SET_TABLE, b.table), textAttr(unix.NFTA_SET_NAME, f.set(prefix)),
 		attr(unix.NFTA_SET_FLAGS, be32(flags)), attr(unix.NFTA_SET_KEY_TYPE, be32(kind)), attr(unix.NFTA_SET_KEY_LEN, be32(size+8)),
 		attr(unix.NFTA_SET_ID, be32(uint32(len(b.out))))) // any number that no other set of the batch has
 }

@@ -203,7 +203,7 @@ func TestAdmitted(t *testing.T) {
 		{"L-3", "tcp", 65535, netip.MustParsePrefix("::/0"), 30 * 24 * time.Hour, true},
 		{"L-4", "tcp", 1, netip.MustParsePrefix("2001:db8::/33"), time.Minute, false},
 	}
-	for i := range 250 { // more than go into one message
+	for i := range 5000 { // more than go into one message, or into a socket as it comes
 		want = append(want, Admission{fmt.Sprintf("L-%d", 100+i), "tcp", 1000 + i, netip.MustParsePrefix("192.0.2.7/32"), time.Hour, false})
 	}
 	l.admit(h, want...)
@@ -236,7 +236,8 @@ func TestAdmitCut(t *testing.T) {
 			l := newFilterLab(t)
 			h.load(l)
 			before := l.inForce()
-			ends, closed, stays := h.admission("L-E", labEvil4+"/32", 2*time.Second), h.admission("L-6", labEvil6+"/128", time.Hour), h.admission("L-4", labApp4+"/32", time.Hour)
+			ends, closed := h.admission("L-E", labEvil4+"/32", 2*time.Second), h.admission("L-6", labEvil6+"/128", time.Hour)
+			stays := h.admission("L-4", labApp4+"/32", time.Hour)
 			ends.Cut, closed.Cut = true, true
 			l.admit(h, closed, stays)
 			flow6, flow4 := l.mustReach(labEvil6, h.port), l.mustReach(labApp4, h.port)
@@ -250,6 +251,9 @@ func TestAdmitCut(t *testing.T) {
 			l.dismiss(ends, closed)
 			if answers(flow, labSilence) || answers(flow6, labSilence) {
 				t.Error("a flow goes on that was cut")
+			}
+			if _, err := flow6.Write([]byte("x")); len(h.doors[0].At.Chain) == len("INPUT") && err == nil {
+				t.Error("the server has not ended the connection")
 			}
 			if !answers(flow4, labAnswer) {
 				t.Error("a flow of another lease is cut")

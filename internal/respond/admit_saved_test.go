@@ -17,6 +17,9 @@ import (
 	"demine/internal/fact"
 )
 
+// savedDoorway is a doorway as both kinds of iptables-save write it.
+const savedDoorway = `-A INPUT -m mark --mark 0x100/0x100 -m comment --comment "demine lease" -j ACCEPT` + "\n"
+
 // A filter that somebody saved while there were leases loads again, by each tool
 // that saves it, and lets nobody in behind their end, though every element of the
 // table begins to count anew.
@@ -30,9 +33,8 @@ func TestAdmitSaved(t *testing.T) {
 			end := time.Now().Add(left)
 			ends := h.admission("L-4", labApp4+"/32", left)
 			ends.Cut = true
-			l.must(func() error {
-				return LiveFilter().Admit(context.Background(), testBit, end, h.doors, []Admission{ends, h.admission("L-6", labApp6+"/64", left)})
-			})
+			as := []Admission{ends, h.admission("L-6", labApp6+"/64", left)}
+			l.must(func() error { return LiveFilter().Admit(context.Background(), testBit, end, h.doors, as) })
 			nft, saved := l.sh("nft list ruleset", ""), map[string]string{}
 			if !strings.Contains(nft, "expires ") || !strings.Contains(nft, "meta time > ") {
 				t.Fatalf("the listing has no leases:\n%s", nft)
@@ -40,7 +42,7 @@ func TestAdmitSaved(t *testing.T) {
 			if h.name != "nft" {
 				for _, family := range []string{"ip", "ip6"} {
 					saved[family] = l.sh(tool(h.name, family, "-save"), "")
-					if !strings.Contains(saved[family], `-A INPUT -m mark --mark 0x100/0x100 -m comment --comment "demine lease" -j ACCEPT`+"\n") {
+					if !strings.Contains(saved[family], savedDoorway) {
 						t.Errorf("%s saves no doorway:\n%s", h.name, saved[family])
 					}
 				}
@@ -113,10 +115,9 @@ func TestAdmitAllOrNothing(t *testing.T) {
 			h.load(l)
 			before := l.inForce()
 			missing := h
-			missing.doors = append(slices.Clone(h.doors), Doorway{RuleAt{Backend: "nft", Family: "inet", Table: "gone", Chain: "input", N: 1}})
-			err := l.do(func() error {
-				return LiveFilter().Admit(ctx, testBit, time.Now().Add(time.Hour), missing.doors, []Admission{h.admission("L-4", labApp4+"/32", time.Hour)})
-			})
+			missing.doors = append(slices.Clone(h.doors), nftDoor("gone"))
+			as := []Admission{h.admission("L-4", labApp4+"/32", time.Hour)}
+			err := l.do(func() error { return LiveFilter().Admit(ctx, testBit, time.Now().Add(time.Hour), missing.doors, as) })
 			if !errors.Is(err, ErrDrifted) {
 				t.Errorf("a doorway in a chain that is not there: %v", err)
 			}
@@ -125,6 +126,10 @@ func TestAdmitAllOrNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+func nftDoor(table string) Doorway {
+	return Doorway{RuleAt{Backend: "nft", Family: "inet", Table: table, Chain: "input", N: 1}}
 }
 
 // A table that a program owns takes no doorway.
@@ -144,7 +149,8 @@ func TestAdmitOwned(t *testing.T) {
 			}
 			defer n.close()
 			b := nftBatch{family: "inet", table: "filter"}
-			b.add(unix.NFT_MSG_NEWTABLE, netlink.Create, textAttr(unix.NFTA_TABLE_NAME, b.table), attr(unix.NFTA_TABLE_FLAGS, be32(tableOwned)))
+			b.add(unix.NFT_MSG_NEWTABLE, netlink.Create, textAttr(unix.NFTA_TABLE_NAME, b.table),
+				attr(unix.NFTA_TABLE_FLAGS, be32(tableOwned)))
 			b.baseChain("input", unix.NF_INET_LOCAL_IN, 0)
 			b.rule("input", "", append(dport("tcp", h.port), verdict(0, ""))...)
 			ready <- n.commit(0, b.out)
@@ -155,9 +161,10 @@ func TestAdmitOwned(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.mustNotReach(labApp4, h.port)
-	h.doors = []Doorway{{RuleAt{Backend: "nft", Family: "inet", Table: "filter", Chain: "input", N: 1}}}
+	h.doors = []Doorway{nftDoor("filter")}
+	as := []Admission{h.admission("L-4", labApp4+"/32", time.Hour)}
 	err := l.do(func() error {
-		return LiveFilter().Admit(context.Background(), testBit, time.Now().Add(time.Hour), h.doors, []Admission{h.admission("L-4", labApp4+"/32", time.Hour)})
+		return LiveFilter().Admit(context.Background(), testBit, time.Now().Add(time.Hour), h.doors, as)
 	})
 	if refusedAs(err) != "refuse.lease.owned" {
 		t.Errorf("an owned table: %v", err)

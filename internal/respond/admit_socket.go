@@ -18,7 +18,7 @@ const (
 	diagRequestHead               = 8
 	diagAnswerHead                = 4
 	sockID                        = 48
-	tcpEstablishedStates          = 1<<1 | 1<<4 | 1<<5 | 1<<8 // established, fin-wait-1 and -2, close-wait: never those that listen
+	connectedStates               = 1<<1 | 1<<4 | 1<<5 | 1<<8 // established, fin-wait-1 and -2, close-wait: none that listens
 )
 
 // destroySockets ends the TCP sockets of this host that belong to connections,
@@ -36,7 +36,8 @@ func destroySockets(gone []connection) error {
 	}
 	var found [][]byte
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
-		err := dump(unix.NETLINK_SOCK_DIAG, diagRequest(sockDiagByFamily, netlink.Dump, family, make([]byte, sockID)), func(b []byte) {
+		all := diagRequest(sockDiagByFamily, netlink.Dump, family, make([]byte, sockID))
+		err := dump(unix.NETLINK_SOCK_DIAG, all, func(b []byte) {
 			if len(b) >= diagAnswerHead+sockID && wanted[socketTuple(b)] {
 				found = append(found, append([]byte{b[0]}, b[diagAnswerHead:diagAnswerHead+sockID]...))
 			}
@@ -77,7 +78,7 @@ func destroy(found [][]byte) error {
 
 func diagRequest(typ netlink.HeaderType, flags netlink.HeaderFlags, family byte, id []byte) netlink.Message {
 	b := []byte{family, unix.IPPROTO_TCP, 0, 0}
-	b = binary.NativeEndian.AppendUint32(b, tcpEstablishedStates)
+	b = binary.NativeEndian.AppendUint32(b, connectedStates)
 	return netlink.Message{Header: netlink.Header{Type: typ, Flags: netlink.Request | flags}, Data: append(b, id...)}
 }
 

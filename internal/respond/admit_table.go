@@ -86,7 +86,8 @@ func (l leases) batch(have leases) []netlink.Message {
 		b.deleteChain(cutChain)
 	}
 	for _, f := range formsOf(l.cut) {
-		b.rule(cutChain, "", slices.Concat(markIs(l.mark, 0), established(), f.lookup("cut_"), []expr.Any{verdict(expr.VerdictDrop, "")})...)
+		drop := []expr.Any{verdict(expr.VerdictDrop, "")}
+		b.rule(cutChain, "", slices.Concat(markIs(l.mark, 0), established(), f.lookup("cut_"), drop)...)
 	}
 	return b.out
 }
@@ -132,7 +133,7 @@ func (f form) lookup(prefix string) []expr.Any {
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: uint32(size)},
 	}
 	if f.bits < size*8 {
-		out = append(out, &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: uint32(size), Mask: net.CIDRMask(f.bits, size*8), Xor: make([]byte, size)})
+		out = append(out, masked(net.CIDRMask(f.bits, size*8), make([]byte, size)))
 	}
 	return append(out,
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: next},
@@ -165,7 +166,7 @@ func notLocal() []expr.Any {
 func setMark(bit uint32) []expr.Any {
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: native32(^bit), Xor: native32(bit)},
+		masked(native32(^bit), native32(bit)),
 		&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1},
 	}
 }
@@ -174,7 +175,7 @@ func setMark(bit uint32) []expr.Any {
 func markIs(mask, value uint32) []expr.Any {
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: native32(mask), Xor: native32(0)},
+		masked(native32(mask), native32(0)),
 		equal(native32(value)),
 	}
 }
@@ -182,9 +183,14 @@ func markIs(mask, value uint32) []expr.Any {
 func established() []expr.Any {
 	return []expr.Any{
 		&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: native32(expr.CtStateBitESTABLISHED), Xor: native32(0)},
+		masked(native32(expr.CtStateBitESTABLISHED), native32(0)),
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: native32(0)},
 	}
+}
+
+// masked is register & mask ^ xor.
+func masked(mask, xor []byte) expr.Any {
+	return &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: uint32(len(mask)), Mask: mask, Xor: xor}
 }
 
 func oneBit(mark uint32) bool { return bits.OnesCount32(mark) == 1 }

@@ -19,10 +19,15 @@ func openNFTables() (*nfTables, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netfilter socket: %w", err)
 	}
+	_ = c.SetWriteBuffer(nfRequest)
 	return &nfTables{c}, nil
 }
 
 func (n *nfTables) close() { _ = n.conn.Close() }
+
+// nfRequest is how much goes into one batch, which the kernel takes at once or not
+// at all: some fifty thousand elements.
+const nfRequest = 8 << 20
 
 // nfAnswer is how long the kernel may take. It answers at once, but a request
 // that it ignores must not hang a response.

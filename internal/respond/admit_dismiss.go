@@ -1,0 +1,106 @@
+package respond
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"demine/internal/fact"
+)
+
+func (f liveFilter) Dismiss(_ context.Context, as []Admission) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var now leases
+	var cut []Admission
+	err := editLeases(func(have leases) (leases, error) {
+		now, cut = have.dismissed(as)
+		return now, nil
+	}, none)
+	if err != nil || len(cut) == 0 {
+		return err
+	}
+	if err := cutOff(cut, now.admissions); err != nil {
+		return fmt.Errorf("connections of leases that have ended are blocked, and still there: %w", err)
+	}
+	return editLeases(func(have leases) (leases, error) { return have.resolved(cut), nil }, none)
+}
+
+// dismissed are the leases without some, and those whose connections are to be
+// cut. What another lease has taken over stays.
+func (l leases) dismissed(as []Admission) (_ leases, cut []Admission) {
+	for _, a := range as {
+		a.From = a.From.Masked()
+		if slices.ContainsFunc(l.admissions, func(o Admission) bool { return o.key() == a.key() && o.Lease != a.Lease }) {
+			continue
+		}
+		l = l.without(a)
+		if a.Cut {
+			cut = append(cut, a.ended())
+		}
+	}
+	l.cut = append(l.cut, cut...)
+	return l, cut
+}
+
+// resolved are the leases without what was cut, unless it is open again.
+func (l leases) resolved(cut []Admission) leases {
+	open := func(c Admission) bool {
+		return slices.ContainsFunc(l.admissions, func(a Admission) bool { return a.key() == c.key() })
+	}
+	l.cut = slices.DeleteFunc(slices.Clone(l.cut), func(c Admission) bool { return slices.Contains(cut, c) && !open(c) })
+	return l
+}
+
+func (f liveFilter) Admitted(ctx context.Context) (Admitted, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	sets, err := rulesInForce(ctx)
+	if err != nil {
+		return Admitted{}, err
+	}
+	now := Admitted{Doorways: doorwaysIn(sets)}
+	if !slices.ContainsFunc(sets, isLeaseTable) {
+		return now, nil
+	}
+	n, err := openNFTables()
+	if err != nil {
+		return now, err
+	}
+	defer n.close()
+	l, err := n.leases()
+	now.Mark, now.Admissions, now.Cut = l.mark, l.admissions, l.cut
+	return now, err
+}
+
+func isLeaseTable(rs fact.Ruleset) bool {
+	return rs.Backend == "nft" && rs.Family == "inet" && rs.Table == leaseTable && rs.Persisted == ""
+}
+
+func (f liveFilter) Retire(ctx context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	now, err := f.Admitted(ctx)
+	if err != nil {
+		return err
+	}
+	if all := append(now.Admissions, now.Cut...); len(all) > 0 {
+		if err := f.Dismiss(ctx, all); err != nil {
+			return err
+		}
+	}
+	if err := closeXT(now.Doorways); err != nil {
+		return admitError(err)
+	}
+	return admitError(editNFTables(func(*nfTables) ([]message, error) {
+		sets, err := rulesInForce(ctx)
+		out := closeNFT(sets)
+		if slices.ContainsFunc(sets, isLeaseTable) {
+			out = append(out, nfMessage(unix.NFT_MSG_DELTABLE, "inet", 0, textAttr(unix.NFTA_TABLE_NAME, leaseTable)))
+		}
+		return out, err
+	}))
+}
