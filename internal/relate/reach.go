@@ -73,7 +73,8 @@ var (
 	hooksThrough = []string{"ingress", "prerouting", "forward", "postrouting"}
 )
 
-// bases are the base chains that the packet meets in those hooks, in order. A
+// bases are the base chains that the packet meets in those hooks, in order; of
+// equal priority the last that was made comes first (nf_hook_entries_grow). A
 // chain of type nat has the place of address translation, whatever its own
 // priority, which only orders it among its like (nf_nat_core.c); those behind
 // the routing do not matter.
@@ -95,6 +96,7 @@ func (p packet) bases(rulesets []fact.Ruleset, hooks []string) (out []base) {
 			out = append(out, base{ref: rs.Ref, backend: rs.Backend, chain: c, chains: chains, lease: rs.Family == "inet" && rs.Table == leaseTable})
 		}
 	}
+	slices.Reverse(out)
 	slices.SortStableFunc(out, func(a, b base) int {
 		return cmp.Or(cmp.Compare(slices.Index(hooks, a.chain.Hook), slices.Index(hooks, b.chain.Hook)),
 			cmp.Compare(a.place(), b.place()), cmp.Compare(a.chain.Priority, b.chain.Priority))
