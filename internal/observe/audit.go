@@ -47,8 +47,8 @@ func seeAudit(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, 
 	}
 	for _, f := range rotations("/var/log/audit", names, "audit.log") {
 		var found []fact.LogEvent
-		c := &auditlog.Collector{Tell: func(e auditlog.Event) {
-			if ev, ok := auditEvent(e, users); ok && (sc.Traces || alwaysTold(ev.Kind)) {
+		c := &auditlog.Collector{Brief: !sc.Traces, Tell: func(e auditlog.Event) {
+			if ev, ok := auditEvent(e, users); ok {
 				ev.Origin, ev.Offset = fact.Origin{Path: f.path, Line: e.Line}, e.Offset
 				found = append(found, ev)
 				if len(found) > 2*maxAudit {
@@ -70,9 +70,6 @@ func seeAudit(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, 
 	p.Absent = len(p.Log) == 0
 	return p, nil
 }
-
-// alwaysTold: who opened which port is asked of every host.
-func alwaysTold(kind string) bool { return kind == "audit-command" || kind == "audit-firewall" }
 
 // auditEvent keeps of what was started and connected only what an intrusion is
 // told by: a host may log every program.

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,8 +44,9 @@ type Event struct {
 // Collector takes lines and gives events. Records of one event follow each
 // other within a few lines.
 type Collector struct {
-	Tell func(Event)
-	open []*Event
+	Tell  func(Event)
+	Brief bool // audit-command and audit-firewall alone: other records are passed over unread
+	open  []*Event
 }
 
 // maxOpen is how many events are put together at a time.
@@ -52,6 +54,9 @@ const maxOpen = 32
 
 // Add takes one line; number and offset say where it stands.
 func (c *Collector) Add(line []byte, number int, offset int64) {
+	if c.Brief && !c.brief(line) {
+		return
+	}
 	typ, at, serial, rest, ok := head(line)
 	if !ok {
 		return
@@ -93,6 +98,21 @@ func (c *Collector) Add(line []byte, number int, offset int64) {
 	}
 }
 
+// brief: the line begins an event that is told, or may go on with one that is
+// not complete: what changed the packet filter is told behind that it was changed.
+func (c *Collector) brief(line []byte) bool {
+	i := bytes.Index(line, []byte("type="))
+	if i < 0 {
+		return false
+	}
+	for _, typ := range []string{"USER_CMD ", "NETFILTER_CFG "} {
+		if bytes.HasPrefix(line[i+5:], []byte(typ)) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.open, func(e *Event) bool { return e.Kind == "audit-firewall" && e.Command == "" })
+}
+
 // event finds the one that a record belongs to. An older one is complete when
 // there is no more room.
 func (c *Collector) event(at time.Time, serial uint64, number int, offset int64) *Event {
@@ -111,7 +131,7 @@ func (c *Collector) event(at time.Time, serial uint64, number int, offset int64)
 }
 
 func (c *Collector) tell(e *Event) {
-	if e.Kind != "" {
+	if e.Kind != "" && (!c.Brief || e.Kind == "audit-command" || e.Kind == "audit-firewall") {
 		c.Tell(*e)
 	}
 }

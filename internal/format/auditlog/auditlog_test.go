@@ -1,6 +1,7 @@
 package auditlog
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,8 +26,10 @@ type=PROCTITLE msg=audit(1795374004.000:462): proctitle=69707461626C6573002D4C
 nonsense
 `
 
-func collect(text string) (out []Event) {
-	c := &Collector{Tell: func(e Event) { out = append(out, e) }}
+func collect(text string) (out []Event) { return collectAs(false, text) }
+
+func collectAs(brief bool, text string) (out []Event) {
+	c := &Collector{Brief: brief, Tell: func(e Event) { out = append(out, e) }}
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
@@ -48,6 +51,15 @@ func TestCollect(t *testing.T) {
 			Comm: "iptables", Op: "nft_register_rule", Command: "iptables -L"},
 	}
 	if d := cmp.Diff(want, collect(sample), cmp.AllowUnexported(Event{})); d != "" {
+		t.Error(d)
+	}
+}
+
+// In brief the same is told of what is told at all: the records of an event
+// that nobody asked for do not get in between.
+func TestBrief(t *testing.T) {
+	want := slices.DeleteFunc(collect(sample), func(e Event) bool { return e.Kind != "audit-command" && e.Kind != "audit-firewall" })
+	if d := cmp.Diff(want, collectAs(true, sample)); d != "" || len(want) != 2 {
 		t.Error(d)
 	}
 }
