@@ -16,6 +16,7 @@ import (
 
 // overTLS are the samples whose servers speak it.
 var overTLS = map[string]bool{
+	"opensearch/asks for a user over TLS":              true,
 	"elasticsearch/over TLS and open to the anonymous": true, "registry/open over TLS": true, "mongodb/tells its databases over TLS": true,
 	"etcd/without users over TLS": true, "docker/encrypted and open": true,
 	"kubelet/tells strangers its pods": true, "kubelet/refuses strangers": true,
