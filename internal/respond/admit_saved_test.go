@@ -3,6 +3,7 @@ package respond
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -255,4 +256,34 @@ func (l *filterLab) packets(comment string) uint64 {
 	}
 	l.t.Fatalf("no rule %q", comment)
 	return 0
+}
+
+// Two that open leases at the same time lose none, and make one doorway.
+func TestAdmitTogether(t *testing.T) {
+	const each = 9 // a change is tried ten times, and the other has no more to be overtaken by
+	for _, h := range leaseHosts()[:3] {
+		t.Run(h.name, func(t *testing.T) {
+			l := newFilterLab(t)
+			h.load(l)
+			var wait sync.WaitGroup
+			for k := range 2 {
+				wait.Go(func() {
+					for i := range each {
+						a := h.admission(fmt.Sprintf("L-%d-%d", k, i), labApp4+"/32", time.Hour)
+						a.Port += 100*k + i
+						err := l.do(func() error {
+							return LiveFilter().Admit(context.Background(), testBit, time.Now().Add(time.Hour), h.doors, []Admission{a})
+						})
+						if err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			wait.Wait()
+			if got := l.admitted(); len(got.Admissions) != 2*each || len(got.Doorways) != len(h.doors) {
+				t.Errorf("in force: %+v", got)
+			}
+		})
+	}
 }
