@@ -190,3 +190,41 @@ func TestDoorwaysOfRandom(t *testing.T) {
 }
 
 func timeOf(seconds int64) time.Time { return time.Unix(seconds, 0) }
+
+// A published port leads through forward: the doorway stands there, and the mark
+// is given by the port of the host.
+func TestDoorwaysPublished(t *testing.T) {
+	inside := Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 6379, NetNS: 2}
+	own := Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 16379}
+	for _, c := range []struct{ name, more, want string }{
+		{"open", "COMMIT\n", "[]"},
+		{"DOCKER-USER drops", "-A DOCKER-USER -i eth0 -j DROP\nCOMMIT\n", "[filter/FORWARD 1]"},
+		{"DOCKER-USER drops others", "-A DOCKER-USER -s 192.0.2.0/24 -j DROP\nCOMMIT\n", "[]"},
+	} {
+		nets := dockerHost()
+		n := NetOf(&fact.Snapshot{Network: nets, Firewall: live(dockerNat+dockerForward+c.more, false)})
+		followed := n.Followed(own)
+		if followed.Also.String() != "172.17.0.2:6379" {
+			t.Errorf("%s: followed to %s", c.name, followed.Also)
+		}
+		for _, d := range []Door{inside, followed} {
+			places, why, ok := n.Doorways(d, order, bit)
+			if got := fmt.Sprint(short(places)); !ok || got != c.want {
+				t.Errorf("%s: %+v: got %s, want %s (%+v)", c.name, d, got, c.want, why)
+				continue
+			}
+			after := leased(n, d, order, places)
+			if p := after.Admits(n, d, order, bit); !p.Opens || len(p.Others) > 0 {
+				t.Errorf("%s: %+v: %+v", c.name, d, p)
+			}
+		}
+	}
+	shut := strings.Replace(dockerForward, "--dport 6379 -j ACCEPT", "--dport 6379 -s 192.0.2.0/24 -j ACCEPT", 1) + "COMMIT\n"
+	n := NetOf(&fact.Snapshot{Network: dockerHost(), Firewall: live(dockerNat+shut, false)})
+	if places, _, ok := n.Doorways(inside, order, bit); !ok || fmt.Sprint(short(places)) != "[filter/FORWARD 4]" {
+		t.Errorf("before the policy: %v %v", short(places), ok)
+	}
+	if _, why, ok := n.Doorways(own, order, bit); ok || why.From != "nobody" {
+		t.Errorf("what listens at the port itself is not reached: %+v", why)
+	}
+}

@@ -191,7 +191,7 @@ func TestSources(t *testing.T) {
 // that follows each sender alone into every world that is possible.
 func TestWalk(t *testing.T) {
 	g, definite := rand.New(rand.NewPCG(3, 4)), 0
-	for range 6000 {
+	for range 1200 {
 		rs := randomRulesets(g)
 		p := packet{proto: "tcp", local: netip.IPv4Unspecified(), port: 80, sport: 40000}
 		bases := p.bases(rs, hooksIn)
@@ -224,8 +224,8 @@ func TestWalk(t *testing.T) {
 			}
 		}
 	}
-	if definite < 3000 {
-		t.Errorf("only %d of 6000 answers are definite", definite)
+	if definite < 500 {
+		t.Errorf("only %d of 1200 answers are definite", definite)
 	}
 }
 

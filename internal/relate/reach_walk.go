@@ -2,6 +2,7 @@ package relate
 
 import (
 	"net/netip"
+	"slices"
 
 	"demine/internal/fact"
 )
@@ -29,7 +30,8 @@ type walk struct {
 	drop     events
 	nat      events
 	doubt    events
-	murky    bool // address translation that is not understood
+	sent     []netip.AddrPort // where rules sent some instead
+	murky    bool             // address translation that is not understood
 }
 
 // move is a flock that a rule sends elsewhere.
@@ -134,6 +136,9 @@ func (w *walk) move(p packet, at *base, m move) {
 
 // arrive notes who is where the packet goes.
 func (w *walk) arrive(p packet, to arrival, here *flocks) {
+	if at := netip.AddrPortFrom(p.local, uint16(p.port)); p.natted && !slices.Contains(w.sent, at) {
+		w.sent = append(w.sent, at)
+	}
 	for _, g := range here.used() {
 		all := g.set.whole()
 		if !w.at(p, to) {
