@@ -170,8 +170,9 @@ func (t *trial) table() fact.Ruleset {
 		rules = append(rules, fact.Rule{N: 2, Src: t.from, Proto: t.door.Proto, DPort: []fact.PortRange{{From: port, To: port}},
 			SetMark: fact.Mark{Value: t.mark, Mask: t.mark}, Verdict: "continue"})
 	}
+	chain := fact.Chain{Name: "prerouting", Hook: "prerouting", Priority: leasePriority, Type: "filter", Policy: "accept", Rules: rules}
 	return fact.Ruleset{Ref: fact.RulesetRef("nft", "inet", leaseTable, ""), Backend: "nft", Family: "inet", Table: leaseTable,
-		Chains: []fact.Chain{{Name: "prerouting", Hook: "prerouting", Priority: leasePriority, Type: "filter", Policy: "accept", Rules: rules}}}
+		Chains: []fact.Chain{chain}}
 }
 
 // askedPorts are the ports of this host that lead to a door: its own, or those
