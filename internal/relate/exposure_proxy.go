@@ -20,9 +20,16 @@ type proxy struct {
 	told    bool // its container's listener says all of it
 }
 
+// proxies are those of demine's own network: one of a Docker within a container
+// listens there.
 func (x *Index) proxies() (out []*proxy) {
+	own := uint64(0)
+	if self := x.PID(x.S.Host.Self); self != nil {
+		own = self.NetNS
+	}
 	for i := range x.S.Process {
-		if p := &x.S.Process[i]; p.Comm == "docker-proxy" && p.UID == 0 {
+		p := &x.S.Process[i]
+		if here := own == 0 || p.NetNS == 0 || p.NetNS == own; here && p.Comm == "docker-proxy" && p.UID == 0 {
 			if y, ok := proxyOf(p); ok {
 				out = append(out, y)
 			}

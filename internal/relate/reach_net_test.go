@@ -3,6 +3,7 @@ package relate
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -218,6 +219,13 @@ func TestExposureOfContainer(t *testing.T) {
 			t.Errorf("the proxy is shown too: %+v", o)
 		}
 	}
+	docker := slices.IndexFunc(s.Process, func(p fact.Process) bool { return p.PID == 51 })
+	s.Process[docker].Argv[6] = "16380"
+	s.Process[docker].NetNS = 3 // the proxy of another Docker, within a container
+	if e := exposureOf(t, s, 6379); len(e.Published) != 1 {
+		t.Errorf("published by another network's Docker: %v", e.Published)
+	}
+	s.Process[docker].Argv[6], s.Process[docker].NetNS = "16379", 1
 	s.Socket = append(s.Socket[:len(s.Socket)-2], s.Socket[len(s.Socket)-1]) // the container's is not seen
 	if e := exposureOf(t, s, 16379); e.From != "anywhere" {
 		t.Errorf("the proxy alone: %+v", e)
