@@ -79,7 +79,7 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (L
 	if err := d.tell(lease.Event{Kind: lease.Intend, Doing: lease.DidOpen, Lease: &le, By: &s.by}); err != nil {
 		return out, err
 	}
-	if le.Through, err = d.admit(ctx, &out.Plan, []lease.Lease{le}, s.snap); err != nil {
+	if le.Through, err = d.admit(ctx, &out.Plan, []lease.Lease{le}, in, s.snap); err != nil {
 		return out, d.failed(lease.DidOpen, &le, err)
 	}
 	return d.record(ctx, out, le, s)
@@ -87,7 +87,7 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (L
 
 // checked looks, and checks what was asked for.
 func (d *desk) checked(ctx context.Context, q LeaseAsk) (lease.Ask, sight, error) {
-	s := d.see(ctx, q.Proto, q.Port, q.NoProbe)
+	s := d.see(ctx, map[port]bool{{q.Proto, q.Port}: true}, q.NoProbe)
 	if q.Me {
 		p, ok := s.peer()
 		if !ok {
@@ -122,8 +122,8 @@ func (d *desk) record(ctx context.Context, out LeaseAnswer, le lease.Lease, s si
 
 // admit lets in what a plan says, for the leases that it is made for, and proves
 // it; it gives the chains with a doorway. After an error nothing of it is left.
-// before is the host as it was planned for.
-func (d *desk) admit(ctx context.Context, p *lease.Plan, ls []lease.Lease, before *fact.Snapshot) ([]string, error) {
+// in and before are what the plan was made of.
+func (d *desk) admit(ctx context.Context, p *lease.Plan, ls []lease.Lease, in respond.Admitted, before *fact.Snapshot) ([]string, error) {
 	now, err := d.clock()
 	if err != nil {
 		return nil, err
@@ -136,14 +136,10 @@ func (d *desk) admit(ctx context.Context, p *lease.Plan, ls []lease.Lease, befor
 	if err := d.filter.Admit(ctx, p.Mark, until, p.Doorways, as); err != nil {
 		return nil, errors.Join(unavailable(err), d.takeBack(ctx, ls))
 	}
-	in, err := d.filter.Admitted(ctx)
-	if err == nil {
-		err = p.Prove(before, d.filterAgain(ctx, before))
-	}
-	if err != nil {
+	if err := p.Prove(before, d.filterAgain(ctx, before)); err != nil {
 		return nil, errors.Join(err, d.takeBack(ctx, ls))
 	}
-	return lease.Chains(in.Doorways), nil
+	return p.Through(in), nil
 }
 
 // takeBack ends what was let in by leases, and retires the table when no other

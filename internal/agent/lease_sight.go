@@ -21,10 +21,16 @@ type sight struct {
 	by   lease.Person
 }
 
-// see looks at what concerns one port and nothing else.
-func (l *Leases) see(ctx context.Context, proto string, port int, noProbe bool) sight {
+// port is one of this host.
+type port struct {
+	proto string
+	n     int
+}
+
+// see looks at what concerns these ports and nothing else.
+func (l *Leases) see(ctx context.Context, ports map[port]bool, noProbe bool) sight {
 	snap := l.observe(ctx, nil, observe.Scope{}, "host", "account", "process", "socket", "firewall", "network")
-	snap.Socket = concerned(snap, proto, port)
+	snap.Socket = concerned(snap, ports)
 	known := l.observe(ctx, servers(snap), observe.Scope{NoProbe: noProbe}, "service")
 	snap.Service, snap.Coverage = known.Service, known.Coverage
 	x := relate.New(snap)
@@ -34,7 +40,7 @@ func (l *Leases) see(ctx context.Context, proto string, port int, noProbe bool) 
 // operator looks at who runs demine alone.
 func (l *Leases) operator(ctx context.Context) lease.Person {
 	snap := l.observe(ctx, nil, observe.Scope{}, "host", "account", "process", "socket")
-	snap.Socket = concerned(snap, "", 0)
+	snap.Socket = concerned(snap, nil)
 	return l.person(relate.New(snap))
 }
 
@@ -58,11 +64,11 @@ func (l *Leases) observe(ctx context.Context, base *fact.Snapshot, sc observe.Sc
 
 // concerned leaves out the host's listeners on other ports: who reaches them
 // would be worked out as well.
-func concerned(s *fact.Snapshot, proto string, port int) []fact.Socket {
+func concerned(s *fact.Snapshot, ports map[port]bool) []fact.Socket {
 	own := ownNetNS(s)
 	var out []fact.Socket
 	for _, k := range s.Socket {
-		if !k.Listening() || port != 0 && (k.NetNS != own || k.Port == port && k.Proto[:3] == proto) {
+		if !k.Listening() || len(ports) > 0 && (k.NetNS != own || ports[port{k.Proto[:3], k.Port}]) {
 			out = append(out, k)
 		}
 	}

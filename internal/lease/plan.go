@@ -128,22 +128,6 @@ func (p *Plan) closed(n *relate.Net) error {
 	return nil
 }
 
-// InForce reports whether all of what was asked for comes in as the host is.
-func InForce(a Ask, x *relate.Index) bool {
-	p := Plan{Ask: a}
-	if unread(x.S) != nil || p.find(x) != nil {
-		return false
-	}
-	n := relate.NetOf(x.S)
-	for _, o := range p.doors {
-		r := n.Reach(o.door)
-		if slices.ContainsFunc(o.from, func(from netip.Prefix) bool { return lets(r, from) != yes }) {
-			return false
-		}
-	}
-	return true
-}
-
 // reached says by which rule or policy somebody gets somewhere or not.
 func reached(r relate.Reach) i18n.Message {
 	n, text := 0, ""
@@ -155,6 +139,16 @@ func reached(r relate.Reach) i18n.Message {
 		return why
 	}
 	return i18n.M("lease.reach", "why", why, "rule", text)
+}
+
+// Through names the chains whose doorway lets the packets of the lease in: those
+// that the plan makes, and those that were there.
+func (p *Plan) Through(in respond.Admitted) []string {
+	at := slices.Clone(in.Doorways)
+	for _, d := range p.Doorways {
+		at = append(at, d.At)
+	}
+	return Chains(at)
 }
 
 // Chains names the chains of the doorways, for people.

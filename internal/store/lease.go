@@ -44,18 +44,21 @@ func (s *Store) leases() (newest leases, err error) {
 			newest = l
 		}
 	}
+	s.leased = newest.Serial
 	return newest, nil
 }
 
 // SaveLeases puts these in the place of those that were there. The caller holds
-// the lock of the leases.
+// the lock of the leases, and has had it since it asked for them.
 func (s *Store) SaveLeases(ls []lease.Lease) error {
 	if s.home == nil {
 		return ErrReader
 	}
-	was, err := s.leases()
-	if err != nil && !errors.Is(err, ErrCorrupt) {
-		return err
+	if s.leased == 0 {
+		if _, err := s.leases(); err != nil && !errors.Is(err, ErrCorrupt) {
+			return err
+		}
 	}
-	return s.save(leaseDir, leaseFile, maxLeased, leases{was.Serial + 1, ls})
+	s.leased++
+	return s.save(leaseDir, leaseFile, maxLeased, leases{s.leased, ls})
 }

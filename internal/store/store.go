@@ -45,6 +45,7 @@ type Store struct {
 	home      *folder // where is written: disk, or mem; nil: to be read only
 	now       func() time.Time
 	why       i18n.Message // why it is volatile
+	leased    int          // serial of the list of leases that was read or written last
 }
 
 var (
