@@ -87,7 +87,7 @@ func (a *app) planRule(ctx context.Context, id string, revert time.Duration) (*a
 	return ag, p, nil, failed("cli.rule-none", "id", id)
 }
 
-const adoptExample = `demine lease adopt O-1a2b3c --for 8h --who order-team --why "ticket 812"`
+const adoptExample = `demine lease adopt O-1a2b3c4d --for 8h --who order-team --why "ticket 812"`
 
 // leaseAdoptCommand turns a rule into a lease.
 func (a *app) leaseAdoptCommand() *cobra.Command {

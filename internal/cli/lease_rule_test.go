@@ -15,7 +15,7 @@ import (
 // whether all was seen.
 func TestExitOfAudit(t *testing.T) {
 	rule := func(drift string) []relate.OpenRule {
-		return []relate.OpenRule{{ID: "O-1a2b3c", Drift: drift, Kept: "runtime"}}
+		return []relate.OpenRule{{ID: "O-1a2b3c4d", Drift: drift, Kept: "runtime"}}
 	}
 	seen := []fact.Coverage{{Observer: "socket", State: fact.Seen}, {Observer: "firewall", State: fact.Seen}, {Observer: "process", State: fact.Seen}}
 	part := append(slices.Clone(seen[:1]), fact.Coverage{Observer: "firewall", State: fact.Partial}, seen[2])

@@ -15,6 +15,7 @@ type Ruleset struct {
 	NetNS     uint64    `json:"netns,omitempty"`     // 0 for a persisted one
 	Persisted Path      `json:"persisted,omitempty"` // the file; empty: in force now
 	Changed   time.Time `json:"changed,omitzero"`    // ctime of that file
+	Partial   bool      `json:"partial,omitempty"`   // the file takes in others that were not read
 	Chains    []Chain   `json:"chains,omitempty"`
 }
 

@@ -48,7 +48,11 @@ func seeSavedFirewall(_ context.Context, v *View, _ *fact.Snapshot, _ Scope) (Pa
 	}
 	for _, f := range []fact.Path{"/etc/nftables.conf", "/etc/sysconfig/nftables.conf", "/etc/nftables.nft"} {
 		if b, info, ok := p.read(v, f, maxRules); ok {
-			p.saved(info, nftconf.Parse(b, f)...)
+			sets := nftconf.Parse(b, f)
+			for i := range sets {
+				sets[i].Partial = len(nftconf.Includes(b)) > 0
+			}
+			p.saved(info, sets...)
 		}
 	}
 	for f, family := range map[fact.Path]string{"/etc/ufw/user.rules": "ip", "/etc/ufw/user6.rules": "ip6"} {
@@ -80,21 +84,31 @@ func (p *Part) zone(v *View, f fact.Path) {
 	if !ok {
 		return
 	}
-	r, err := firewalld.Parse(b, f, func(name string) []firewalld.Port {
-		for _, dir := range []fact.Path{"/etc/firewalld/services", "/usr/lib/firewalld/services"} {
-			if strings.ContainsAny(name, "/*?[") {
-				return nil
-			}
-			b, _, ok := p.read(v, host.Join(dir, name+".xml"), maxConfig)
-			if !ok {
-				continue
-			}
-			ports, err := firewalld.Service(b)
-			p.gap(host.Join(dir, name+".xml"), err)
-			return ports
-		}
-		return nil
-	})
+	r, err := firewalld.Parse(b, f, func(name string) []firewalld.Port { return p.service(v, name, 0) })
 	p.gap(f, err)
 	p.saved(info, r)
+}
+
+// maxInclude bounds how deep services take in others; firewalld's own do once.
+const maxInclude = 4
+
+// service gives the ports of a service of firewalld, with those of the services
+// that it takes in.
+func (p *Part) service(v *View, name string, depth int) []firewalld.Port {
+	for _, dir := range []fact.Path{"/etc/firewalld/services", "/usr/lib/firewalld/services"} {
+		if strings.ContainsAny(name, "/*?[") || depth > maxInclude {
+			return nil
+		}
+		b, _, ok := p.read(v, host.Join(dir, name+".xml"), maxConfig)
+		if !ok {
+			continue
+		}
+		ports, err := firewalld.Service(b)
+		p.gap(host.Join(dir, name+".xml"), err)
+		for _, other := range firewalld.Includes(b) {
+			ports = append(ports, p.service(v, other, depth+1)...)
+		}
+		return ports
+	}
+	return nil
 }

@@ -15,7 +15,7 @@ import (
 // all that is known of how it came to be there.
 type OpenRule struct {
 	Ref      fact.Ref         `json:"ref"`
-	ID       string           `json:"id"` // O-1a2b3c: the same as long as the rule is
+	ID       string           `json:"id"` // O-1a2b3c4d: the same as long as the rule is
 	Backend  string           `json:"backend"`
 	Family   string           `json:"family"`
 	Table    string           `json:"table"`
@@ -67,7 +67,7 @@ func ours(rs *fact.Ruleset) bool {
 // openingID names a rule by what it is and not by its place, which moves.
 func openingID(rs *fact.Ruleset, chain, text string) string {
 	h := sha256.Sum256([]byte(strings.Join([]string{rs.Backend, rs.Family, rs.Table, chain, text}, "\x00")))
-	return "O-" + hex.EncodeToString(h[:3])
+	return "O-" + hex.EncodeToString(h[:4])
 }
 
 // OpenRules are the rules that open something: those of the host first, then
@@ -80,20 +80,21 @@ func (x *Index) findOpenRules() (out []OpenRule) {
 	}
 	n := NetOf(x.S)
 	n.Filter = slices.DeleteFunc(slices.Clone(n.Filter), func(rs fact.Ruleset) bool { return rs.Table == shutTable && ours(&rs) }) // gone with the next boot
+	known := loaded{}
 	for _, c := range n.openers(x) {
 		o := OpenRule{
 			ID: openingID(c.set, c.chain, c.rule.Text), Backend: c.set.Backend, Family: c.set.Family, Table: c.set.Table,
 			Chain: c.chain, N: c.rule.N, Text: c.rule.Text, Packets: c.rule.Packets,
 			Proto: c.rule.Proto, Ports: c.rule.DPort, Sources: askedSources(c.rule),
 		}
-		o.Ref = fact.Ref("opening:" + o.ID)
 		o.Everyone = len(o.Sources) == 0 && !c.rule.NotSrc
-		if i := indexOf(out, o.ID); i >= 0 { // the same rule twice, or one with a set
+		if i := slices.IndexFunc(out, o.same); i >= 0 { // twice there, or one with a set
 			out[i].join(&o)
 			continue
 		}
+		o.Ref = fact.Ref("opening:" + o.ID)
 		x.leadsTo(&o, c.exposure)
-		x.kept(&o, &c)
+		x.kept(&o, &c, known)
 		x.typedBy(&o, &c)
 		o.sum(x.S.Host.BootTime, x.Now)
 		out = append(out, o)
@@ -101,13 +102,9 @@ func (x *Index) findOpenRules() (out []OpenRule) {
 	return append(out, x.leases()...)
 }
 
-func indexOf(in []OpenRule, id string) int {
-	for i := range in {
-		if in[i].ID == id {
-			return i
-		}
-	}
-	return -1
+// same: it is that rule, by all that its name is made of.
+func (o *OpenRule) same(p OpenRule) bool {
+	return o.ID == p.ID && o.Text == p.Text && o.Chain == p.Chain && o.Table == p.Table && o.Family == p.Family && o.Backend == p.Backend
 }
 
 // join adds what another rule of the same text lets in.

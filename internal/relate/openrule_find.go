@@ -217,22 +217,39 @@ func (n *Net) narrows(d Door, all []opener) bool {
 	return false
 }
 
-func without(sets []fact.Ruleset, gone map[*fact.Rule]bool) []fact.Ruleset {
-	out := slices.Clone(sets)
-	for i := range out {
-		out[i].Chains = slices.Clone(out[i].Chains)
-		for j := range out[i].Chains {
-			var kept []fact.Rule
-			old := out[i].Chains[j].Rules
-			for k := range old {
-				if !gone[&old[k]] {
-					kept = append(kept, old[k])
-				}
-			}
-			out[i].Chains[j].Rules = kept
+// without are the rulesets in force less some rules; what is not changed is not
+// copied.
+func without(sets []fact.Ruleset, gone map[*fact.Rule]bool) (out []fact.Ruleset) {
+	for _, rs := range sets {
+		if rs.Persisted != "" {
+			continue
 		}
+		rs.Chains = slices.Clone(rs.Chains)
+		for j := range rs.Chains {
+			rs.Chains[j].Rules = fewer(rs.Chains[j].Rules, gone)
+		}
+		out = append(out, rs)
 	}
 	return out
+}
+
+func fewer(rules []fact.Rule, gone map[*fact.Rule]bool) []fact.Rule {
+	n := 0
+	for k := range rules {
+		if gone[&rules[k]] {
+			n++
+		}
+	}
+	if n == 0 {
+		return rules
+	}
+	kept := make([]fact.Rule, 0, len(rules)-n)
+	for k := range rules {
+		if !gone[&rules[k]] {
+			kept = append(kept, rules[k])
+		}
+	}
+	return kept
 }
 
 // toContainers are the rules that let others in to published ports of

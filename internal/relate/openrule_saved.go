@@ -28,9 +28,9 @@ func keeper(chain string) string {
 // told where a file is known to be what its chain was loaded from: everything that
 // the file lets in there is in force. Otherwise a script, an include or another
 // program may put it there at each boot.
-func (x *Index) kept(o *OpenRule, c *opener) {
+func (x *Index) kept(o *OpenRule, c *opener, l loaded) {
 	o.Kept, o.Keeper = "unknown", keeper(c.chain)
-	loaded := false
+	found := false
 	for i := range x.S.Firewall {
 		rs := &x.S.Firewall[i]
 		if rs.Persisted == "" {
@@ -47,10 +47,10 @@ func (x *Index) kept(o *OpenRule, c *opener) {
 					o.Saved = append(o.Saved, r.Origin)
 				}
 			}
-			loaded = loaded || isLoaded(rs, f, c)
+			found = found || !rs.Partial && l.has(rs, f, c)
 		}
 	}
-	if ok, _ := x.Covered("savedfirewall"); o.Kept != "saved" && loaded && ok && !x.scripted() {
+	if ok, _ := x.Covered("savedfirewall"); o.Kept != "saved" && found && ok && !x.scripted() {
 		o.Kept = "runtime"
 	}
 }
@@ -66,15 +66,27 @@ func loads(rs *fact.Ruleset, f *fact.Chain, c *opener) bool {
 	return c.set.Backend != "nft" && c.set.Family == rs.Family && c.set.Table == rs.Table && c.chain == f.Name
 }
 
+// loaded keeps what isLoaded said: many rules stand in one chain.
+type loaded map[[2]*fact.Chain]bool
+
+func (l loaded) has(rs *fact.Ruleset, f *fact.Chain, c *opener) bool {
+	for i := range c.set.Chains {
+		live := &c.set.Chains[i]
+		if live.Name != c.chain {
+			continue
+		}
+		at := [2]*fact.Chain{f, live}
+		if _, known := l[at]; !known {
+			l[at] = isLoaded(rs, f, live)
+		}
+		return l[at]
+	}
+	return false
+}
+
 // isLoaded: all that a chain of a file accepts is accepted by the chain in force,
 // and nothing of it is beyond understanding.
-func isLoaded(rs *fact.Ruleset, f *fact.Chain, c *opener) bool {
-	var live []fact.Rule
-	for i := range c.set.Chains {
-		if c.set.Chains[i].Name == c.chain {
-			live = c.set.Chains[i].Rules
-		}
-	}
+func isLoaded(rs *fact.Ruleset, f, live *fact.Chain) bool {
 	some := rs.Backend == "ufw" || rs.Backend == "firewalld"
 	for i := range f.Rules {
 		r := &f.Rules[i]
@@ -84,7 +96,7 @@ func isLoaded(rs *fact.Ruleset, f *fact.Chain, c *opener) bool {
 		same := func(l fact.Rule) bool {
 			return l.Verdict == r.Verdict && l.Proto == r.Proto && l.In == r.In && samePorts(l.DPort, r.DPort) && sameSources(r, &l)
 		}
-		if len(r.Unknown) > 0 || !slices.ContainsFunc(live, same) {
+		if len(r.Unknown) > 0 || !slices.ContainsFunc(live.Rules, same) {
 			return false
 		}
 		some = true
@@ -106,7 +118,10 @@ func sameSources(saved, live *fact.Rule) bool {
 }
 
 func samePorts(a, b []fact.PortRange) bool {
-	return slices.Equal(a, b) || slices.Equal(merged(slices.Clone(a)), merged(slices.Clone(b)))
+	if slices.Equal(a, b) {
+		return true
+	}
+	return len(a)+len(b) > 2 && slices.Equal(merged(slices.Clone(a)), merged(slices.Clone(b)))
 }
 
 // merged are ranges of ports in order, those that touch as one.
@@ -133,6 +148,9 @@ func (x *Index) scripted() bool {
 	}
 	for i := range x.S.Autostart {
 		a := &x.S.Autostart[i]
+		if strings.HasPrefix(a.Name, "wg-quick") && a.Active { // its PostUp lines do so
+			return true
+		}
 		if a.Package != "" || !a.Active {
 			continue
 		}

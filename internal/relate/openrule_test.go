@@ -72,6 +72,11 @@ func TestOpenRulesOfTables(t *testing.T) {
 		s.Autostart = []fact.Autostart{{Ref: "autostart:1", Active: true, Command: "iptables-allow", Shell: fact.Shell{Programs: []string{"iptables"}}}}
 		return New(&s)
 	}
+	tunnel := func(x *Index) *Index {
+		s := *x.S
+		s.Autostart = []fact.Autostart{{Ref: "autostart:1", Active: true, Name: "wg-quick@wg0.service", Package: "wireguard-tools"}}
+		return New(&s)
+	}
 	for _, tt := range []struct {
 		name, want string
 		x          *Index
@@ -84,6 +89,7 @@ func TestOpenRulesOfTables(t *testing.T) {
 		{"a script may have done it", "unknown  " + never + " 0", cron(drifting(tables(ssh+person), tables(ssh)))},
 		{"typed for somebody else", "runtime not-before -720h0m0s 0 runtime",
 			drifting(tables(ssh+person), tables(ssh), at("iptables -I INPUT -s 198.51.100.9 -p tcp --dport 6380 -j ACCEPT", 0))},
+		{"a tunnel may have done it", "unknown  " + never + " 0", tunnel(drifting(tables(ssh+person), tables(ssh)))},
 		{"typed twice", "runtime command 2h0m0s 2 typed", drifting(tables(ssh+person), tables(ssh),
 			at("sudo iptables -I INPUT -s 203.0.113.7 -p tcp --dport 6380 -j ACCEPT", 0), at("iptables -t filter -A INPUT -s 203.0.113.7/32 -p tcp -m tcp --dport 6380 -j ACCEPT -w", 2*time.Hour))},
 		{"by Ansible", "unknown  " + never + " 0", drifting(tables(person), nil,
@@ -148,10 +154,13 @@ func TestOpenRulesOfNft(t *testing.T) {
 		return nftconf.Parse([]byte("table inet filter {\n chain input {\n type filter hook input priority 0; policy drop;\n tcp dport 22 accept\n"+rules+"}\n}\n"), fact.Path(path))
 	}
 	const conf = "/etc/nftables.conf"
+	including := parse("", conf)
+	including[0].Partial = true
 	for _, tt := range []struct {
 		name, want string
 		x          *Index
 	}{
+		{"what the file takes in may have it", "unknown  " + never + " 0", drifting(parse("tcp dport 6380 accept\n", ""), including)},
 		{"typed", "runtime command 0s 1 typed", drifting(parse("ip saddr 203.0.113.7 tcp dport 6380 accept\n", ""), parse("", conf),
 			typedLine("nft add rule inet filter input ip saddr 203.0.113.7 tcp dport 6380 accept", 0))},
 		{"typed into another chain", "runtime not-before -720h0m0s 0 runtime", drifting(parse("tcp dport 6380 accept\n", ""), parse("", conf),
@@ -177,4 +186,20 @@ func TestOpenRulesOfLeases(t *testing.T) {
 	if len(got) != 1 || got[0].Lease != "L-7Q2K" || got[0].Left != 1800 || got[0].Drift != "" || len(got[0].Listeners) != 1 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// FuzzTyped: no line of a history breaks the reading of commands, and what
+// does not name the port of a rule never made it.
+func FuzzTyped(f *testing.F) {
+	f.Add("sudo iptables -t filter -I INPUT 5 -s 203.0.113.7 -p tcp --dport 6380 -j ACCEPT; x && y | z")
+	f.Add("nft 'add rule inet filter input tcp dport { 22, 6380 } accept'")
+	f.Add("firewall-cmd --add-rich-rule='rule port port=\"6380\" accept' --timeout 9999999999h")
+	f.Add("iptables -A\x00 \"'")
+	sets := tables(person)
+	c := &opener{set: &sets[0], chain: "INPUT", rule: &sets[0].Chains[0].Rules[2]}
+	f.Fuzz(func(t *testing.T, line string) {
+		if _, ok := c.typed(line); ok && !strings.Contains(line, "6380") {
+			t.Error(line)
+		}
+	})
 }

@@ -67,7 +67,7 @@ func (p *printer) openRules(in []relate.OpenRule) {
 	for i := range rules {
 		rows = append(rows, p.openRuleRow(&rules[i]))
 	}
-	p.table(0, []int{8, 14, 18, 9, 12, 6, 0}, rows)
+	p.table(0, []int{10, 14, 18, 9, 12, 6, 0}, rows)
 	for i := range rules {
 		if rules[i].Drift != "" {
 			p.blank()

@@ -57,6 +57,16 @@ func Service(b []byte) (out []Port, err error) {
 	return out, err
 }
 
+// Includes are the services that a service takes in.
+func Includes(b []byte) (out []string) {
+	_ = walk(b, func(e element) {
+		if name := e.at["service"]; e.name == "include" && name != "" && len(out) < 16 {
+			out = append(out, name)
+		}
+	}, func(string) {})
+	return out
+}
+
 // element is a tag with its attributes and the line that it stands in.
 type element struct {
 	name string
