@@ -35,7 +35,8 @@ func (l *Leases) List(ctx context.Context) (LeaseList, error) {
 
 // change is Extend or Close of one lease: it reconciles first, so that one that
 // is over is not found.
-func (l *Leases) change(ctx context.Context, id string, do func(d *desk, le lease.Lease, by lease.Person) (lease.Lease, error)) (lease.Lease, Swept, error) {
+func (l *Leases) change(ctx context.Context, id string,
+	do func(*desk, lease.Lease, lease.Person) (lease.Lease, error)) (lease.Lease, Swept, error) {
 	d, err := l.desk(ctx)
 	if err != nil {
 		return lease.Lease{}, Swept{}, err

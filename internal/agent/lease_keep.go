@@ -164,7 +164,8 @@ func (k *keeper) terminals(le *lease.Lease) []string {
 	}
 	var out []string
 	for _, r := range utmp.Parse(b) {
-		mine := r.Type == utmp.UserProcess && (r.User == le.By.Account || le.By.Peer != "" && r.Addr.Unmap().String() == le.By.Peer)
+		same := r.User == le.By.Account || le.By.Peer != "" && r.Addr.Unmap().String() == le.By.Peer
+		mine := same && r.Type == utmp.UserProcess
 		if mine && !slices.Contains(out, r.Line) {
 			out = append(out, r.Line)
 		}

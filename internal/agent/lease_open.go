@@ -123,7 +123,8 @@ func (d *desk) record(ctx context.Context, out LeaseAnswer, le lease.Lease, s si
 // admit lets in what a plan says, for the leases that it is made for, and proves
 // it; it gives the chains with a doorway. After an error nothing of it is left.
 // in and before are what the plan was made of.
-func (d *desk) admit(ctx context.Context, p *lease.Plan, ls []lease.Lease, in respond.Admitted, before *fact.Snapshot) ([]string, error) {
+func (d *desk) admit(ctx context.Context, p *lease.Plan, ls []lease.Lease, in respond.Admitted,
+	before *fact.Snapshot) ([]string, error) {
 	now, err := d.clock()
 	if err != nil {
 		return nil, err

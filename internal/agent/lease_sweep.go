@@ -45,7 +45,8 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 		return s, unavailable(err)
 	}
 	before := len(d.list)
-	for _, step := range []func(context.Context, respond.Admitted, *Swept) error{d.endOver, d.takeStrays, d.endGone, d.putBack} {
+	steps := []func(context.Context, respond.Admitted, *Swept) error{d.endOver, d.takeStrays, d.endGone, d.putBack}
+	for _, step := range steps {
 		if err := step(ctx, in, &s); err != nil {
 			return s, err
 		}

@@ -22,7 +22,7 @@ type Ask struct {
 	Why    string         `json:"why"`
 	Anyone bool           `json:"anyone,omitempty"`           // it is meant for everybody
 	Long   bool           `json:"long,omitempty"`             // longer than MaxFor
-	Bare   bool           `json:"without_password,omitempty"` // the service there asks for no password, which is known and wanted
+	Bare   bool           `json:"without_password,omitempty"` // also where the service asks for no password
 	Cut    bool           `json:"drop_established,omitempty"` // at the end, established connections end too
 }
 

@@ -101,7 +101,8 @@ func (p *Plan) doorways(n *relate.Net) error {
 			return respond.Refuse("refuse.lease.no-place", "port", p.Port, "reach", reached(why))
 		}
 		for _, at := range places {
-			d := respond.Doorway{At: respond.RuleAt{Backend: at.Backend, Family: at.Family, Table: at.Table, Chain: at.Chain, N: at.N}}
+			var d respond.Doorway
+			d.At = respond.RuleAt{Backend: at.Backend, Family: at.Family, Table: at.Table, Chain: at.Chain, N: at.N}
 			if i := slices.IndexFunc(p.Doorways, func(o respond.Doorway) bool { return sameChain(o.At, d.At) }); i < 0 {
 				p.Doorways = append(p.Doorways, d)
 			} else if d.At.N < p.Doorways[i].At.N { // the earlier place is right for both: it still is before what drops
@@ -119,7 +120,8 @@ func (p *Plan) closed(n *relate.Net) error {
 		for _, from := range o.from {
 			switch lets(r, from) {
 			case yes:
-				return respond.Refuse("refuse.lease.open-already", "port", p.Port, "proto", p.Proto, "from", from.String(), "reach", reached(r))
+				return respond.Refuse("refuse.lease.open-already", "port", p.Port, "proto", p.Proto,
+					"from", from.String(), "reach", reached(r))
 			case unclear:
 				return respond.Refuse("refuse.lease.unclear", "port", p.Port, "from", from.String(), "reach", reached(r))
 			}
