@@ -51,6 +51,11 @@ func adopted(t *testing.T, h *Host) {
 		t.Errorf("%+v", o)
 	}
 	knocks(t, h, 6380, map[string]bool{OperatorV4: true, IntruderV4: true})
+	demineIn(t, h, 1, "lease", "adopt", o.ID, "--from", OperatorV4, "--who", "order-team", "--why", "drift", "--yes") // no password
+	if again := drifted(t, h); len(again) != 1 || again[0].ID != o.ID {
+		t.Errorf("the lease was refused, and the rule is %+v", again)
+	}
+	knocks(t, h, 6380, map[string]bool{IntruderV4: true})
 	demineIn(t, h, 0, "lease", "adopt", o.ID, "--from", OperatorV4, "--for", "10m", "--who", "order-team", "--why", "drift",
 		"--without-password", "--yes")
 	knocks(t, h, 6380, map[string]bool{OperatorV4: true, IntruderV4: false})

@@ -31,7 +31,7 @@ type port struct {
 func (l *Leases) see(ctx context.Context, ports map[port]bool, noProbe bool) sight {
 	snap := l.observe(ctx, nil, observe.Scope{}, "host", "account", "process", "socket", "firewall", "network")
 	snap.Socket = concerned(snap, ports)
-	known := l.observe(ctx, servers(snap), observe.Scope{NoProbe: noProbe}, "service")
+	known := l.observe(ctx, servers(snap), observe.Scope{NoProbe: noProbe}, "service", "redis", "sshd")
 	snap.Service, snap.Coverage = known.Service, known.Coverage
 	x := relate.New(snap)
 	return sight{snap, x, l.person(x)}
