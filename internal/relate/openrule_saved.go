@@ -10,8 +10,9 @@ import (
 
 // keepers are the chains that software keeps by itself, by how they begin.
 var keepers = []struct{ prefix, who string }{
-	{"DOCKER-USER", ""}, {"DOCKER", "docker"}, {"KUBE-", "kubernetes"}, {"cali-", "calico"}, {"CILIUM_", "cilium"}, {"OLD_CILIUM_", "cilium"},
-	{"CNI-", "cni"}, {"NETAVARK", "podman"}, {"FLANNEL", "flannel"}, {"WEAVE", "weave"}, {"LIBVIRT_", "libvirt"}, {"f2b-", "fail2ban"},
+	{"DOCKER-USER", ""}, {"DOCKER", "docker"}, {"KUBE-", "kubernetes"}, {"cali-", "calico"}, {"CILIUM_", "cilium"},
+	{"OLD_CILIUM_", "cilium"}, {"CNI-", "cni"}, {"NETAVARK", "podman"}, {"FLANNEL", "flannel"}, {"WEAVE", "weave"},
+	{"LIBVIRT_", "libvirt"}, {"f2b-", "fail2ban"},
 	{"ts-", "tailscale"}, {"NETBIRD", "netbird"},
 }
 
@@ -106,15 +107,16 @@ func isLoaded(rs *fact.Ruleset, f, live *fact.Chain) bool {
 
 // sameOpening: two rules let the same in. firewalld and ufw write no states.
 func sameOpening(saved, live *fact.Rule) bool {
-	return saved.Verdict == "accept" && saved.Proto == live.Proto && samePorts(saved.DPort, live.DPort) && saved.NotDPort == live.NotDPort &&
-		sameSources(saved, live) && saved.In == live.In && slices.Equal(saved.Dst, live.Dst)
+	return saved.Verdict == "accept" && saved.Proto == live.Proto &&
+		samePorts(saved.DPort, live.DPort) && saved.NotDPort == live.NotDPort && sameSources(saved, live) && saved.In == live.In && slices.Equal(saved.Dst, live.Dst)
 }
 
 // sameSources: a zone of firewalld that is chosen by the sender has no sender in
 // its rules in force.
 func sameSources(saved, live *fact.Rule) bool {
 	a, b := askedSources(saved), askedSources(live)
-	return saved.NotSrc == live.NotSrc && (slices.Equal(a, b) || len(b) == 0 && strings.HasSuffix(string(saved.Origin.Path), ".xml"))
+	zone := strings.HasSuffix(string(saved.Origin.Path), ".xml")
+	return saved.NotSrc == live.NotSrc && (slices.Equal(a, b) || zone && len(b) == 0)
 }
 
 func samePorts(a, b []fact.PortRange) bool {
@@ -143,7 +145,7 @@ func (x *Index) scripted() bool {
 	changes := func(s *fact.Shell) bool {
 		return slices.ContainsFunc(s.Programs, func(p string) bool {
 			name := p[strings.LastIndexByte(p, '/')+1:]
-			return slices.Contains([]string{"iptables", "ip6tables", "iptables-nft", "iptables-legacy", "nft", "firewall-cmd", "ufw"}, name)
+			return filterTools[name] != nil
 		})
 	}
 	for i := range x.S.Autostart {

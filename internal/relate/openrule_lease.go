@@ -1,0 +1,62 @@
+package relate
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"demine/internal/fact"
+)
+
+// leases are the elements of demine's own table.
+func (x *Index) leases() (out []OpenRule) {
+	x.eachAdmission(func(rs *fact.Ruleset, c *fact.Chain, r *fact.Rule) {
+		o := OpenRule{
+			ID: openingID(rs, c.Name, r.Comment+" "+r.Text), Backend: rs.Backend, Family: rs.Family, Table: rs.Table,
+			Chain: c.Name, N: r.N, Text: r.Text, Proto: r.Proto, Ports: r.DPort, Sources: askedSources(r), Packets: r.Packets,
+			Kept: "runtime", Keeper: "demine", Lease: r.Comment, Left: r.Left,
+		}
+		o.Ref, o.Everyone = fact.Ref("opening:"+o.ID), len(o.Sources) == 0
+		x.leadsTo(&o, nil)
+		out = append(out, o)
+	})
+	return out
+}
+
+// leasesOf names the leases by which others reach a listener, also by ports that
+// are published for it.
+func (x *Index) leasesOf(e *Exposure) string {
+	ports := []int{e.Port}
+	for _, at := range e.Published {
+		if p, err := netip.ParseAddrPort(at); err == nil {
+			ports = []int{int(p.Port())} // one asks for that
+		}
+	}
+	if e.Apart && len(e.Published) == 0 {
+		return ""
+	}
+	var out []string
+	x.eachAdmission(func(_ *fact.Ruleset, _ *fact.Chain, r *fact.Rule) {
+		if r.Proto == e.Proto && slices.ContainsFunc(ports, func(p int) bool { return hasPort(r.DPort, p) }) && !slices.Contains(out, r.Comment) {
+			out = append(out, r.Comment)
+		}
+	})
+	return strings.Join(out, ", ")
+}
+
+// eachAdmission goes through the elements of the table of leases.
+func (x *Index) eachAdmission(f func(*fact.Ruleset, *fact.Chain, *fact.Rule)) {
+	for i := range x.S.Firewall {
+		rs := &x.S.Firewall[i]
+		if rs.Persisted != "" || rs.Table != leaseTable || !ours(rs) {
+			continue
+		}
+		for j := range rs.Chains {
+			for k := range rs.Chains[j].Rules {
+				if r := &rs.Chains[j].Rules[k]; r.SetMark.Mask != 0 && len(r.DPort) > 0 && r.Comment != "" {
+					f(rs, &rs.Chains[j], r)
+				}
+			}
+		}
+	}
+}
