@@ -24,6 +24,7 @@ import (
 //		}
 //		chain prerouting {
 //			type filter hook prerouting priority dstnat - 10; policy accept;
+//			meta mark set meta mark & 0xfffffeff
 //			meta time > "2026-11-23 18:00:00" accept
 //			fib daddr type != local accept
 //			ip saddr & 255.255.255.0 . meta l4proto . th dport @ip_24 meta mark set meta mark | 0x00000100
@@ -69,6 +70,7 @@ func (l leases) batch(have leases) []netlink.Message {
 	b.elements("cut_", have.cut, l.cut)
 	b.baseChain(leaseChain, unix.NF_INET_PRE_ROUTING, leasePriority)
 	b.flush(leaseChain)
+	b.rule(leaseChain, "", clearMark(l.mark)...)
 	if !l.until.IsZero() {
 		b.rule(leaseChain, "", after(l.until)...)
 	}
@@ -160,6 +162,16 @@ func notLocal() []expr.Any {
 		&expr.Fib{Register: 1, FlagDADDR: true, ResultADDRTYPE: true},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: native32(unix.RTN_LOCAL)},
 		verdict(expr.VerdictAccept, ""),
+	}
+}
+
+// clearMark takes the bit from whom something else gave it: a host that keeps
+// marks with connections (CONNMARK) brings it back after the end.
+func clearMark(bit uint32) []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
+		masked(native32(^bit), native32(0)),
+		&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1},
 	}
 }
 
