@@ -3,6 +3,7 @@
 //
 //	world redis     the intruder's Redis client
 //	world knock     tries whether a port is open from an address
+//	world watch     tries it again and again
 //	world hold      opens a connection to Redis and keeps it; world held asks over it
 //	world dataset   what a Redis holds (run by the lab in the host's network)
 //	world pool      a stub of a mining pool
@@ -23,7 +24,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: world serve|redis|dataset|knock|hold|held|pool|fastcgi [flags]")
+		fmt.Fprintln(os.Stderr, "usage: world serve|redis|dataset|knock|watch|hold|held|pool|fastcgi [flags]")
 		os.Exit(2)
 	}
 	var err error
@@ -34,6 +35,8 @@ func main() {
 		err = redis(os.Args[2:])
 	case "knock":
 		err = knock(os.Args[2:])
+	case "watch":
+		err = watch(os.Args[2:])
 	case "hold":
 		err = hold(os.Args[2:])
 	case "held":
@@ -45,7 +48,7 @@ func main() {
 	case "fastcgi":
 		err = fastcgi(os.Args[2:])
 	default:
-		err = fmt.Errorf("unknown mode %q: use serve, redis, dataset, knock, hold, held, pool or fastcgi", os.Args[1])
+		err = fmt.Errorf("unknown mode %q: use serve, redis, dataset, knock, watch, hold, held, pool or fastcgi", os.Args[1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "world:", err)
