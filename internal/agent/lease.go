@@ -55,7 +55,9 @@ type desk struct {
 	list []lease.Lease
 	now  lease.Clock
 
-	later bool // what a reload threw out is not put back this time
+	later  bool              // what a reload threw out is not put back this time
+	places *[]respond.RuleAt // where the doorways were when all leases were in force; nil: it is not the keeper who looks
+	moved  bool              // they are elsewhere now
 }
 
 // How long the lock is waited for: whoever holds it changes the packet filter,

@@ -7,17 +7,20 @@ import (
 	"strings"
 
 	"demine/internal/lease"
+	"demine/internal/relate"
 	"demine/internal/respond"
 )
 
 // putBack puts back what a reload of the host's packet filter threw out: the
-// remaining time of the leases whose table or doorway is gone. It is one look,
-// one change, and a proof for each port.
+// remaining time of the leases whose table or doorway is gone, or whose doorway
+// is where it lets nobody in any more: Docker puts its rules before all others
+// when it starts. It is one look, one change, and a proof for each port.
 func (d *desk) putBack(ctx context.Context, in respond.Admitted, s *Swept) error {
 	if d.later {
 		return nil
 	}
-	lost := slices.DeleteFunc(d.opened(), func(le lease.Lease) bool { return in.Mark != 0 && stands(&le, in.Doorways) })
+	there := func(le lease.Lease) bool { return in.Mark != 0 && stands(&le, in.Doorways) }
+	lost := slices.DeleteFunc(d.opened(), func(le lease.Lease) bool { return !d.moved && there(le) })
 	if len(lost) == 0 {
 		return nil
 	}
@@ -31,6 +34,10 @@ func (d *desk) putBack(ctx context.Context, in respond.Admitted, s *Swept) error
 		wanted[b.port] = true
 	}
 	seen := d.see(ctx, wanted, true)
+	ports = slices.DeleteFunc(ports, func(b *back) bool {
+		return !slices.ContainsFunc(b.leases, func(le lease.Lease) bool { return !there(le) }) && b.inForce(seen)
+	})
+	seen = seen.without(ports)
 	d.planBack(ports, seen, in)
 	d.admitBack(ctx, ports, seen, in)
 	return d.tellBack(ports, in, s)
@@ -50,6 +57,38 @@ type back struct {
 	err    error // why it is not
 }
 
+// ask is what all leases of the port let in together. That the service asks for
+// no password was decided when they were opened.
+func (b *back) ask() lease.Ask {
+	ask := b.leases[0].Ask
+	ask.From, ask.Bare = nil, true
+	for i := range b.leases {
+		ask.From = append(ask.From, b.leases[i].From...)
+	}
+	return ask
+}
+
+// inForce reports whether the leases let in whom they shall, to where they led.
+func (b *back) inForce(seen sight) bool {
+	in, container := lease.InForce(b.ask(), seen.x)
+	return in && (container != "") == (b.leases[0].Container != "")
+}
+
+// without is the host without what is left of leases: part of it may still let
+// somebody in, and would be taken for an opening of somebody else's.
+func (s sight) without(ports []*back) sight {
+	var ids []string
+	for _, b := range ports {
+		for i := range b.leases {
+			ids = append(ids, b.leases[i].ID)
+		}
+	}
+	rest := *s.snap
+	rest.Firewall = relate.WithoutLeases(s.snap.Firewall, ids)
+	s.snap, s.x = &rest, relate.New(&rest)
+	return s
+}
+
 func byPort(ls []lease.Lease) (out []*back) {
 	at := map[port]*back{}
 	for _, le := range ls {
@@ -63,16 +102,14 @@ func byPort(ls []lease.Lease) (out []*back) {
 	return out
 }
 
-// planBack plans each port anew. That the service asks for no password was
-// decided when its leases were opened.
+// planBack plans each port anew. A container that is not there yet is waited for:
+// what leads to the host now would lead to it by another way later.
 func (d *desk) planBack(ports []*back, seen sight, in respond.Admitted) {
 	for _, b := range ports {
-		ask := b.leases[0].Ask
-		ask.From, ask.Bare = nil, true
-		for i := range b.leases {
-			ask.From = append(ask.From, b.leases[i].From...)
+		b.plan, b.err = lease.Make(b.ask(), seen.x, in, nil)
+		if c := b.leases[0].Container; b.err == nil && c != "" && b.plan.Container == "" {
+			b.err = respond.Refuse("refuse.lease.no-container", "container", c, "port", b.n)
 		}
-		b.plan, b.err = lease.Make(ask, seen.x, in, nil)
 	}
 }
 

@@ -65,19 +65,20 @@ func (l *Leases) Keep(ctx context.Context, warn func(*lease.Lease, time.Duration
 
 type keeper struct {
 	*Leases
-	st    *store.Store
-	lock  *store.Lock
-	warn  func(*lease.Lease, time.Duration) string
-	told  map[string]string // of leases that could not be put back: why
-	pause time.Duration     // until that is tried again
-	tried time.Duration     // when it was, since boot
+	st     *store.Store
+	lock   *store.Lock
+	warn   func(*lease.Lease, time.Duration) string
+	told   map[string]string // of leases that could not be put back: why
+	pause  time.Duration     // until that is tried again
+	places []respond.RuleAt  // of the doorways, when all was in force
+	tried  time.Duration     // when it was, since boot
 }
 
 // tend does what is due, and says how long until something is due again. It is
 // done when no lease is left: it gives its lock back before that of the leases,
 // so that who opens one then finds no keeper, and starts one.
 func (k *keeper) tend(ctx context.Context) (done bool, next time.Duration, err error) {
-	d := &desk{Leases: k.Leases, st: k.st}
+	d := &desk{Leases: k.Leases, st: k.st, places: &k.places}
 	defer d.release()
 	if err := d.begin(ctx); err != nil {
 		return false, 0, err

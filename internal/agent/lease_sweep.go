@@ -44,12 +44,16 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	if err != nil {
 		return s, unavailable(err)
 	}
+	d.moved = d.places != nil && !slices.Equal(*d.places, in.Doorways)
 	before := len(d.list)
 	steps := []func(context.Context, respond.Admitted, *Swept) error{d.endOver, d.takeStrays, d.endGone, d.putBack}
 	for _, step := range steps {
 		if err := step(ctx, in, &s); err != nil {
 			return s, err
 		}
+	}
+	if d.moved && !d.later && len(s.Trouble) == 0 {
+		*d.places = in.Doorways
 	}
 	d.forgetRequests()
 	if len(d.list) != before || len(s.Back) > 0 {

@@ -130,6 +130,23 @@ func (p *Plan) closed(n *relate.Net) error {
 	return nil
 }
 
+// InForce reports whether all of what was asked for comes in as the host is, and
+// in which container it ends; empty: in none.
+func InForce(a Ask, x *relate.Index) (in bool, container string) {
+	p := Plan{Ask: a}
+	if unread(x.S) != nil || p.find(x) != nil {
+		return false, ""
+	}
+	n := relate.NetOf(x.S)
+	for _, o := range p.doors {
+		r := n.Reach(o.door)
+		if slices.ContainsFunc(o.from, func(from netip.Prefix) bool { return lets(r, from) != yes }) {
+			return false, p.Container
+		}
+	}
+	return true, p.Container
+}
+
 // reached says by which rule or policy somebody gets somewhere or not.
 func reached(r relate.Reach) i18n.Message {
 	n, text := 0, ""

@@ -64,6 +64,22 @@ func ours(rs *fact.Ruleset) bool {
 	return rs.Backend == "nft" && (rs.Table == shutTable || rs.Table == leaseTable)
 }
 
+// WithoutLeases are rulesets without the elements of some leases, by their names.
+func WithoutLeases(sets []fact.Ruleset, names []string) []fact.Ruleset {
+	out := slices.Clone(sets)
+	for i := range out {
+		if out[i].Persisted != "" || out[i].Table != leaseTable || !ours(&out[i]) {
+			continue
+		}
+		out[i].Chains = slices.Clone(out[i].Chains)
+		for j := range out[i].Chains {
+			c := &out[i].Chains[j]
+			c.Rules = slices.DeleteFunc(slices.Clone(c.Rules), func(r fact.Rule) bool { return slices.Contains(names, r.Comment) })
+		}
+	}
+	return out
+}
+
 // openingID names a rule by what it is and not by its place, which moves.
 func openingID(rs *fact.Ruleset, chain, text string) string {
 	h := sha256.Sum256([]byte(strings.Join([]string{rs.Backend, rs.Family, rs.Table, chain, text}, "\x00")))
