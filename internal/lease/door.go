@@ -36,6 +36,7 @@ func (p *Plan) find(x *relate.Index) error {
 				d.NetNS = e.NetNS
 			}
 			p.add(d)
+			p.passedOn(relate.NetOf(x.S))
 			p.Service, p.Container = e.Service, e.Container
 		}
 	}
@@ -57,6 +58,16 @@ func (p *Plan) add(d relate.Door) {
 		from := slices.DeleteFunc(slices.Clone(p.From), func(f netip.Prefix) bool { return f.Addr().Is6() != v6 })
 		if len(from) > 0 {
 			p.doors = append(p.doors, opening{d, from})
+		}
+	}
+}
+
+// passedOn leads the doors of containers that have no address in a family to the
+// host's own port: a docker-proxy listens there and passes on.
+func (p *Plan) passedOn(n *relate.Net) {
+	for i := range p.doors {
+		if d := &p.doors[i].door; d.NetNS != 0 && n.Reach(*d).Why == "isolated" {
+			*d = relate.Door{Proto: d.Proto, Addr: netip.IPv6Unspecified(), Port: p.Port, V6: d.V6}
 		}
 	}
 }
