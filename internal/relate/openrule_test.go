@@ -203,3 +203,24 @@ func FuzzTyped(f *testing.F) {
 		}
 	})
 }
+
+// Of demine's own table the elements of some leases can be left out; the host's rules and what was handed over stay.
+func TestWithoutLeases(t *testing.T) {
+	named := func(names ...string) (out []fact.Rule) {
+		for _, n := range names {
+			out = append(out, fact.Rule{Comment: n})
+		}
+		return out
+	}
+	sets := []fact.Ruleset{
+		{Backend: "nft", Family: "inet", Table: leaseTable, Chains: []fact.Chain{{Name: "prerouting", Rules: named("", "L-1", "L-2", "L-1")}}},
+		{Backend: "nft", Family: "inet", Table: "fw", Chains: []fact.Chain{{Name: "input", Rules: named("L-1")}}},
+	}
+	got := WithoutLeases(sets, []string{"L-1"})
+	if r := got[0].Chains[0].Rules; len(r) != 2 || r[1].Comment != "L-2" {
+		t.Errorf("left: %+v", r)
+	}
+	if len(got[1].Chains[0].Rules) != 1 || len(sets[0].Chains[0].Rules) != 4 {
+		t.Errorf("%+v of %+v", got, sets)
+	}
+}
