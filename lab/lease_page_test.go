@@ -45,7 +45,7 @@ that is tried each tenth of a second, began so long before (-) or after (+) it, 
 may be. An established connection goes on, and with ` + "`--drop-established`" + ` is dead. Thirty runs that were killed while they opened
 left either nothing, or an opening that ended by itself. Loaded anew as its owner does it, the filter lets the same one in
 again, until the same end; closed early, at once nobody. Then the owner saves the rules with a lease among them, and the power
-is cut: the filter loads, and nobody comes in.
+is cut: the filter loads, and nobody comes in; what nft saves holds the lease as well, which then ends when it would have.
 
 | filter | verdict | last let in, from the end on | killed runs that had opened | loaded anew by | let in again after | saved by | after the boot |
 |---|---|---|---|---|---|---|---|
