@@ -117,8 +117,11 @@ func (a *app) adopt(ctx context.Context, id string, f *leaseFlags, yes bool) err
 	if err != nil {
 		return err
 	}
-	if q.Ask, err = lease.Check(q.Ask); err != nil {
-		return a.leaseStopped(ctx, "", err)
+	q.NoProbe = a.noProbe
+	if !q.Me { // else who that is shows only the look
+		if q.Ask, err = lease.Check(q.Ask); err != nil {
+			return a.leaseStopped(ctx, "", err)
+		}
 	}
 	switch {
 	case len(p.Steps) == 0:
@@ -168,6 +171,12 @@ func (f *leaseFlags) adoptAsk(o *relate.OpenRule) (agent.LeaseAsk, error) {
 	port, proto, ok := adoptPort(o)
 	if !ok {
 		return agent.LeaseAsk{}, failed("cli.adopt-port", "rule", o.Text)
+	}
+	switch {
+	case o.Inverted:
+		return agent.LeaseAsk{}, failed("cli.adopt-inverted", "rule", o.Text)
+	case o.Narrow && len(f.from) == 0:
+		return agent.LeaseAsk{}, misused(adoptExample+" --from 203.0.113.7", "cli.adopt-narrow", "rule", o.Text)
 	}
 	if len(f.from) == 0 {
 		for _, p := range o.Sources {

@@ -140,7 +140,8 @@ func (t *trial) opens() (map[passage]bool, Reach) {
 			sets[g.set] = withDoorway(sets[g.set], g, t.mark)
 		}
 	}
-	n := &Net{Filter: append(sets, t.table()), Own: t.net.Own, Others: t.net.Others, Now: t.net.Now, own: t.net.own}
+	sets = slices.Insert(sets, 0, t.table()) // behind demine's own of the same priority, which clears the bit first
+	n := &Net{Filter: sets, Own: t.net.Own, Others: t.net.Others, Now: t.net.Now, own: t.net.own}
 	open, why := n.lets(t.door, t.from)
 	t.net.own = n.own
 	return open, why

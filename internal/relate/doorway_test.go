@@ -135,9 +135,9 @@ func TestFreeMark(t *testing.T) {
 		text string
 		want uint32
 	}{
-		{"", 1 << 27},
-		{filter("ACCEPT", "-A INPUT -m mark --mark 0x8000000/0xf000000 -j DROP"), 1 << 28},
-		{filter("ACCEPT", "-A INPUT -m mark --mark 5 -j DROP", "-A INPUT -j MARK --set-mark 0x8000000"), 1 << 26},
+		{"", 1 << 12},
+		{filter("ACCEPT", "-A INPUT -m mark --mark 0x1000/0xf000 -j DROP"), 1 << 6},
+		{filter("ACCEPT", "-A INPUT -m mark --mark 5 -j DROP", "-A INPUT -j MARK --set-mark 0x1000"), 1 << 6},
 		{filter("ACCEPT", "-A INPUT -j MARK --set-xmark 0/0xffff0000"), 1 << 12},
 		{filter("ACCEPT", "-A INPUT -j MARK --set-xmark 0/0xfffffffe", "-A INPUT -m mark --mark 1 -j DROP"), 0},
 	} {

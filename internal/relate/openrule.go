@@ -25,7 +25,9 @@ type OpenRule struct {
 	Proto    string           `json:"proto,omitempty"` // tcp, udp; empty: any
 	Ports    []fact.PortRange `json:"ports,omitempty"` // none: all
 	Sources  []netip.Prefix   `json:"sources,omitempty"`
-	Everyone bool             `json:"everyone"` // it asks for no source
+	Everyone bool             `json:"everyone"`           // it asks for no source
+	Inverted bool             `json:"inverted,omitempty"` // it lets in all but Sources, or to all but Ports
+	Narrow   bool             `json:"narrow,omitempty"`   // it asks for more than these: an interface, a destination, a time …
 	Packets  uint64           `json:"packets,omitempty"`
 
 	Listeners []string `json:"listeners,omitempty"` // that it leads to; none: nothing listens
@@ -104,6 +106,7 @@ func (x *Index) findOpenRules() (out []OpenRule) {
 			ID: openingID(c.set, c.chain, c.rule.Text), Backend: c.set.Backend, Family: c.set.Family, Table: c.set.Table,
 			Chain: c.chain, N: c.rule.N, Text: c.rule.Text, Packets: c.rule.Packets,
 			Proto: c.rule.Proto, Ports: c.rule.DPort, Sources: askedSources(c.rule),
+			Inverted: c.rule.NotSrc || c.rule.NotDPort, Narrow: c.exposure == nil && narrow(c.rule),
 		}
 		o.Everyone = len(o.Sources) == 0 && !c.rule.NotSrc
 		if i := slices.IndexFunc(out, o.same); i >= 0 { // twice there, or one with a set
@@ -129,9 +132,18 @@ func (o *OpenRule) same(p OpenRule) bool {
 func (o *OpenRule) join(p *OpenRule) {
 	o.Sources = append(o.Sources, p.Sources...)
 	o.Ports = merged(append(o.Ports, p.Ports...))
+	o.Inverted, o.Narrow = o.Inverted || p.Inverted, o.Narrow || p.Narrow
+	if o.Proto != p.Proto {
+		o.Proto = ""
+	}
 	if o.Everyone = o.Everyone || p.Everyone; o.Everyone {
 		o.Sources = nil
 	}
+}
+
+// narrow reports whether a rule asks for what a lease cannot ask for.
+func narrow(r *fact.Rule) bool {
+	return r.In != "" || r.NotIn || len(r.Dst) > 0 || r.NotDst || len(r.SPort) > 0 || len(r.Unknown) > 0
 }
 
 // leadsTo names the listeners behind an opening.
@@ -207,5 +219,5 @@ func (o *OpenRule) single() bool {
 			return false
 		}
 	}
-	return len(o.Sources) > 0
+	return len(o.Sources) > 0 && !o.Inverted
 }

@@ -71,7 +71,7 @@ func reached(rs *fact.Ruleset, hook string) map[string]bool {
 // What asks for a mark is for those whom another rule chose.
 func (n *Net) mayOpen(r *fact.Rule) bool {
 	switch {
-	case r.Verdict != "accept", r.Mark.Mask != 0, r.Comment == leaseComment:
+	case r.Verdict != "accept", r.Mark.Mask != 0:
 		return false
 	case r.Proto != "" && (r.NotProto || r.Proto != "tcp" && r.Proto != "udp"):
 		return false

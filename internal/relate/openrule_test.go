@@ -176,7 +176,7 @@ func TestOpenRulesOfNft(t *testing.T) {
 // A lease is told of beside the rules, and is never drift; nor is the rule by
 // which those come in whom it marks.
 func TestOpenRulesOfLeases(t *testing.T) {
-	live := tables("-A INPUT -m comment --comment \"demine lease\" -j ACCEPT\n")
+	live := tables("-A INPUT -m mark --mark 0x1000/0x1000 -m comment --comment \"demine lease\" -j ACCEPT\n")
 	own := fact.Ruleset{Backend: "nft", Family: "inet", Table: leaseTable, Chains: []fact.Chain{{
 		Name: "prerouting", Hook: "prerouting", Type: "filter", Policy: "accept",
 		Rules: []fact.Rule{{N: 3, Proto: "tcp", DPort: []fact.PortRange{{From: 6380, To: 6380}}, Comment: "L-7Q2K", Left: 1800,
@@ -185,6 +185,39 @@ func TestOpenRulesOfLeases(t *testing.T) {
 	got := drifting(append(live, own), nil).OpenRules()
 	if len(got) != 1 || got[0].Lease != "L-7Q2K" || got[0].Left != 1800 || got[0].Drift != "" || len(got[0].Listeners) != 1 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What a rule asks for besides is told, so that no lease is made that lets in
+// others; a comment hides no rule.
+func TestOpenRulesAskForMore(t *testing.T) {
+	for rule, want := range map[string]string{
+		"-s 203.0.113.7 -p tcp --dport 6380 -j ACCEPT":                        "tcp",
+		"! -s 203.0.113.7 -p tcp --dport 6380 -j ACCEPT":                      "tcp inverted",
+		"-p tcp ! --dport 22 -j ACCEPT":                                       "tcp inverted",
+		"-i eth1 -p tcp --dport 6380 -j ACCEPT":                               "tcp narrow",
+		"-d 10.0.0.5 -p tcp --dport 6380 -j ACCEPT":                           "tcp narrow",
+		"-p tcp --dport 6380 -m comment --comment \"demine lease\" -j ACCEPT": "tcp",
+		"-p tcp --dport 6380 -m mac --mac-source 02:00:00:00:00:01 -j ACCEPT": "tcp narrow",
+		"-p tcp --dport 6380 -m conntrack --ctstate NEW -j ACCEPT":            "tcp",
+	} {
+		got := ""
+		for _, o := range drifting(tables("-A INPUT "+rule+"\n"), nil).OpenRules() {
+			got += o.Proto
+			if o.Inverted {
+				got += " inverted"
+			}
+			if o.Narrow {
+				got += " narrow"
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", rule, got, want)
+		}
+	}
+	sets := nftconf.Parse([]byte("table inet f { chain input { type filter hook input priority 0; policy drop; meta l4proto { tcp, udp } th dport 6380 accept\n } }"), "/etc/nftables.conf")
+	if got := drifting(sets, nil).OpenRules(); len(got) != 1 || got[0].Proto != "" {
+		t.Errorf("for both protocols: %+v", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package relate
 
 import (
+	"math/bits"
 	"slices"
 
 	"demine/internal/fact"
@@ -49,7 +50,7 @@ func (n *Net) arriving(in *fact.Network) marking {
 	given := uint32(0)
 	eachMark(sets, func(r *fact.Rule) {
 		given |= r.SetMark.Value
-		if r.Comment == leaseComment && r.Verdict == "accept" {
+		if r.Comment == leaseComment && r.Verdict == "accept" && bits.OnesCount32(r.Mark.Mask) == 1 {
 			given |= r.Mark.Mask
 		}
 	})
@@ -130,8 +131,7 @@ func (g *flocks) empty(in extent) bool {
 	return !slices.ContainsFunc(g.used(), func(x flock) bool { return !x.set.empty(in) })
 }
 
-// FreeMark is a bit of the mark that no rule in force mentions, the highest that
-// is left; false when there is none. Changes of the whole mark mention none:
+// FreeMark is a bit of the mark that no rule in force mentions; false when there is none. Changes of the whole mark mention none:
 // they only clear it.
 func FreeMark(sets []fact.Ruleset) (uint32, bool) {
 	used := uint32(0)
@@ -152,5 +152,5 @@ func FreeMark(sets []fact.Ruleset) (uint32, bool) {
 
 // freeBits is the order in which bits are taken: first those that no software is
 // known to take later (Calico has the upper half unless told otherwise, Tailscale
-// 16 to 23, kube-proxy 14 and 15, CNI 13, Cilium 8 to 11).
-var freeBits = []int{27, 26, 25, 24, 28, 29, 30, 31, 12, 7, 6, 5, 4, 13, 23, 22, 21, 20, 11, 10, 9, 8, 3, 2, 1, 0}
+// 16 to 23, kube-proxy 14 and 15, CNI 13, Cilium 8 to 11, AWS 7).
+var freeBits = []int{12, 6, 5, 4, 27, 26, 25, 24, 28, 29, 30, 31, 7, 13, 23, 22, 21, 20, 11, 10, 9, 8, 3, 2, 1, 0}

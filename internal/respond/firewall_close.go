@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -55,12 +56,19 @@ func lookClose(ctx context.Context, h *host.Host, with closeWith) (closeSeen, er
 		if r.Text != with.Rule.Text {
 			continue
 		}
-		if !with.Named && !opensOnly(with.Rule.chain(sets).Rules, r.N, with.Proto, with.Port) || r.Verdict != "accept" {
+		all := with.Rule.chain(sets).Rules
+		if with.Named && !acceptsOnly(all, r.N) || !with.Named && !opensOnly(all, r.N, with.Proto, with.Port) {
 			return seen, Refuse("refuse.firewall.not-only", "rule", r.Text, "port", with.Port)
 		}
 		seen.Rules++
 	}
 	return seen, nil
+}
+
+// acceptsOnly reports whether the rule at place n does nothing but let in: one
+// that looks into a map is several rules, of which others may drop or jump.
+func acceptsOnly(rules []fact.Rule, n int) bool {
+	return !slices.ContainsFunc(rules, func(r fact.Rule) bool { return r.N == n && r.Verdict != "accept" })
 }
 
 // guard refuses what would shut operators out.

@@ -158,3 +158,12 @@ func TestCutRichRule(t *testing.T) {
 		}
 	}
 }
+
+// A rule that looks into a map is several rules of one place; all of them go, so
+// all of them must do no more than let in.
+func TestAcceptsOnly(t *testing.T) {
+	rules := []fact.Rule{{N: 1, Verdict: "accept"}, {N: 2, Verdict: "accept"}, {N: 2, Verdict: "drop"}}
+	if !acceptsOnly(rules, 1) || acceptsOnly(rules, 2) {
+		t.Error("what drops too is taken for what only lets in")
+	}
+}

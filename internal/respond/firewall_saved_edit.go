@@ -72,7 +72,7 @@ func (r savedRule) in(sets []fact.Ruleset) (out []fact.Rule) {
 				continue
 			}
 			for _, x := range whole(c.Rules) {
-				if x.Text == r.Text && (r.Named && x.Verdict == "accept" && x.Proto == r.Proto || opensOnly(c.Rules, x.N, r.Proto, r.Port)) {
+				if x.Text == r.Text && (r.Named && acceptsOnly(c.Rules, x.N) && x.Proto == r.Proto || opensOnly(c.Rules, x.N, r.Proto, r.Port)) {
 					out = append(out, x)
 				}
 			}
