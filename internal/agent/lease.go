@@ -55,6 +55,8 @@ type desk struct {
 	list []lease.Lease
 	now  lease.Clock
 
+	changed bool // the list, otherwise than by what it is shorter
+
 	later  bool              // what a reload threw out is not put back this time
 	places *[]respond.RuleAt // where the doorways were when all leases were in force; nil: it is not the keeper who looks
 	moved  bool              // they are elsewhere now

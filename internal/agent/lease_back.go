@@ -3,8 +3,10 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"demine/internal/lease"
 	"demine/internal/relate"
@@ -19,8 +21,10 @@ func (d *desk) putBack(ctx context.Context, in respond.Admitted, s *Swept) error
 	if d.later {
 		return nil
 	}
-	there := func(le lease.Lease) bool { return in.Mark != 0 && stands(&le, in.Doorways) }
-	lost := slices.DeleteFunc(d.opened(), func(le lease.Lease) bool { return !d.moved && there(le) })
+	there := func(le lease.Lease) bool { return in.Mark != 0 && !le.Lost && stands(&le, in.Doorways) }
+	lost := slices.DeleteFunc(d.opened(), func(le lease.Lease) bool {
+		return !d.moved && there(le) || le.Left(d.now.Boot) < leastBack
+	})
 	if len(lost) == 0 {
 		return nil
 	}
@@ -42,6 +46,14 @@ func (d *desk) putBack(ctx context.Context, in respond.Admitted, s *Swept) error
 	d.admitBack(ctx, ports, seen, in)
 	return d.tellBack(ports, in, s)
 }
+
+// leastBack is the shortest time for which a lease is put back: one that ends
+// while the packet filter is read again cannot be proved.
+const leastBack = time.Second
+
+// leastLeft is less than any element gets: the filter refuses all of them for one
+// that is at its end.
+const leastLeft = 200 * time.Millisecond
 
 // stands reports whether the doorways of a lease are where they were.
 func stands(le *lease.Lease, at []respond.RuleAt) bool {
@@ -113,6 +125,17 @@ func (d *desk) planBack(ports []*back, seen sight, in respond.Admitted) {
 	}
 }
 
+// atEnd tells of a lease that ended, or nearly, while its port was planned: that
+// is planned anew without it.
+func (b *back) atEnd(sinceBoot time.Duration) error {
+	for i := range b.leases {
+		if b.leases[i].Left(sinceBoot) < leastLeft {
+			return fmt.Errorf("lease %s is at its end", b.leases[i].ID)
+		}
+	}
+	return nil
+}
+
 // admitBack lets in again what was planned; what cannot be proved is taken back.
 func (d *desk) admitBack(ctx context.Context, ports []*back, seen sight, in respond.Admitted) {
 	var doors []respond.Doorway
@@ -120,6 +143,9 @@ func (d *desk) admitBack(ctx context.Context, ports []*back, seen sight, in resp
 	mark := in.Mark
 	for _, b := range ports {
 		if b.err != nil {
+			continue
+		}
+		if b.err = b.atEnd(d.now.Boot); b.err != nil {
 			continue
 		}
 		doors, mark = append(doors, b.plan.Doorways...), b.plan.Mark
@@ -149,20 +175,30 @@ func (d *desk) admitBack(ctx context.Context, ports []*back, seen sight, in resp
 func (d *desk) tellBack(ports []*back, in respond.Admitted, s *Swept) error {
 	for _, b := range ports {
 		for _, le := range b.leases {
+			if at, err := d.find(le.ID); err == nil {
+				d.noteBack(at, b, in)
+			}
 			if b.err != nil {
 				s.Trouble = append(s.Trouble, Trouble{le.ID, b.err})
 				continue
 			}
 			s.Back = append(s.Back, le.ID)
-			if at, err := d.find(le.ID); err == nil {
-				at.Through = b.plan.Through(in)
-			}
 		}
 	}
 	if len(s.Back) == 0 {
 		return nil
 	}
 	return d.tell(lease.Event{Kind: lease.DidPut, ID: s.Back[0], Why: strings.Join(s.Back, " ")})
+}
+
+// noteBack notes in the record of a lease whether it is in force again. Once
+// another lease is, the table stands without the elements of those that are not.
+func (d *desk) noteBack(at *lease.Lease, b *back, in respond.Admitted) {
+	lost := b.err != nil
+	d.changed = d.changed || !lost || !at.Lost
+	if at.Lost = lost; !lost {
+		at.Through = b.plan.Through(in)
+	}
 }
 
 // sourcesOf counts the sources that are in force, by lease.

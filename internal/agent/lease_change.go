@@ -88,7 +88,7 @@ func (d *desk) prolong(ctx context.Context, longer lease.Lease) error {
 	}
 	was := *at
 	*at = longer
-	if err := d.st.SaveLeases(d.list); err != nil || in.Mark == 0 { // it is not in force: see putBack
+	if err := d.st.SaveLeases(d.list); err != nil || in.Mark == 0 || longer.Lost { // it is not in force: see putBack
 		return err
 	}
 	err = d.filter.Admit(ctx, in.Mark, lease.Latest(d.opened()), nil, longer.Admissions(longer.Left(d.now.Boot)))

@@ -56,7 +56,7 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 		*d.places = in.Doorways
 	}
 	d.forgetRequests()
-	if len(d.list) != before || len(s.Back) > 0 {
+	if len(d.list) != before || d.changed {
 		err = d.st.SaveLeases(d.list)
 	}
 	if len(d.opened()) == 0 && (in.Mark != 0 || len(in.Doorways) > 0) {
@@ -144,14 +144,15 @@ func byName(ls []lease.Lease) map[string]*lease.Lease {
 }
 
 // endGone closes leases whose elements were taken out by hand, while the table
-// stands and others of it may still be there.
+// stands and others of it may still be there. What could not be put back is not
+// there either, and nobody took it out: see putBack.
 func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error {
 	if in.Mark == 0 {
 		return nil
 	}
 	there := sourcesOf(in.Admissions)
 	for _, le := range d.opened() {
-		if there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack {
+		if !le.Lost && there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack {
 			if err := d.end(ctx, le, lease.EndGone, nil, s); err != nil {
 				return err
 			}

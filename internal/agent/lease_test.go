@@ -257,3 +257,62 @@ func TestKeeper(t *testing.T) {
 		t.Errorf("keeper %t, filter %+v", there, f)
 	}
 }
+
+// A lease that could not be put back waits for it, also when the table stands
+// again for another one: nobody took it out by hand.
+func TestLostWaits(t *testing.T) {
+	l, f, _ := office(t)
+	first := give(t, l, f)
+	second := lease.Begin("L-8W3MF", lease.Ask{Proto: "tcp", Port: 6381, From: []netip.Prefix{stranger}, For: time.Hour, Who: "w", Why: "y"}, *f.now)
+	second.Through = first.Through
+	saveLeases(t, l, first, second)
+	if err := f.Retire(t.Context()); err != nil { // a reload
+		t.Fatal(err)
+	}
+	out, err := l.List(t.Context()) // nothing can be proved of this host: its filter cannot be read
+	if err != nil || len(out.Swept.Trouble) != 2 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if err := f.Admit(t.Context(), 1, first.Until, []respond.Doorway{{At: doorOf}}, first.Admissions(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	out, err = l.List(t.Context())
+	if err != nil || len(out.Leases) != 2 || len(out.Swept.Over) != 0 || !out.Leases[1].Lost {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if _, _, err := l.Extend(t.Context(), second.ID, time.Hour, false); err != nil || f.held[stranger].From.IsValid() {
+		t.Errorf("let in without a proof: %+v, %v", f.held, err)
+	}
+}
+
+// What was put back waits no more.
+func TestNoteBack(t *testing.T) {
+	d := &desk{}
+	le := lease.Lease{ID: "L-7Q2KD"}
+	for _, err := range []error{respond.ErrUnavailable, nil} {
+		d.changed = false
+		if d.noteBack(&le, &back{err: err}, respond.Admitted{}); le.Lost != (err != nil) || !d.changed {
+			t.Errorf("after %v: %+v", err, le)
+		}
+	}
+}
+
+// One lease that ends while its port is planned holds up that port alone.
+func TestAtEnd(t *testing.T) {
+	b := back{leases: []lease.Lease{{ID: "L-7Q2KD", End: 2 * time.Hour}, {ID: "L-8W3MF", End: time.Hour}}}
+	if b.atEnd(time.Hour-time.Second) != nil || b.atEnd(time.Hour-time.Millisecond) == nil {
+		t.Error("not at their ends")
+	}
+}
+
+func saveLeases(t *testing.T, l *Leases, ls ...lease.Lease) {
+	t.Helper()
+	d, err := l.desk(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	if err := d.st.SaveLeases(ls); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -51,6 +51,7 @@ type Lease struct {
 	Service     string        `json:"service,omitempty"`   // what listens there
 	Container   string        `json:"container,omitempty"` // in which it listens
 	Warned      bool          `json:"warned,omitempty"`    // people were told that it ends soon
+	Lost        bool          `json:"lost,omitempty"`      // a reload threw it out and it could not be put back yet
 }
 
 // Person is an operator with the account that they logged in to, which sudo
