@@ -23,7 +23,7 @@ func (d *desk) putBack(ctx context.Context, in respond.Admitted, s *Swept) error
 	}
 	there := func(le lease.Lease) bool { return in.Mark != 0 && !le.Lost && stands(&le, in.Doorways) }
 	lost := slices.DeleteFunc(d.opened(), func(le lease.Lease) bool {
-		return !d.moved && there(le) || le.Left(d.now.Boot) < leastBack
+		return !d.moved && there(le) || le.Left(d.now.Boot) < leastBack || le.Over(d.now) != ""
 	})
 	if len(lost) == 0 {
 		return nil
@@ -179,7 +179,7 @@ func (d *desk) tellBack(ports []*back, in respond.Admitted, s *Swept) error {
 				d.noteBack(at, b, in)
 			}
 			if b.err != nil {
-				s.Trouble = append(s.Trouble, Trouble{le.ID, b.err})
+				s.Trouble = append(s.Trouble, Trouble{le.ID, lease.DidPut, b.err})
 				continue
 			}
 			s.Back = append(s.Back, le.ID)

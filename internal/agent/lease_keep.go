@@ -101,12 +101,14 @@ func (k *keeper) tend(ctx context.Context) (done bool, next time.Duration, err e
 	}
 	next = keepPause
 	for i := range open {
-		next = min(next, open[i].Left(d.now.Boot)+10*time.Millisecond)
+		if left := open[i].Left(d.now.Boot); left > 0 { // else it cannot be ended, and is tried again with the next look
+			next = min(next, left+10*time.Millisecond)
+		}
 	}
 	return false, next, nil
 }
 
-// trouble writes down once why a lease could not be put back.
+// trouble writes down once why a lease could not be put back, or be ended.
 func (k *keeper) trouble(d *desk, ts []Trouble) {
 	if d.later {
 		return
@@ -120,7 +122,7 @@ func (k *keeper) trouble(d *desk, ts []Trouble) {
 	for _, t := range ts {
 		if why := t.Err.Error(); k.told[t.ID] != why {
 			k.told[t.ID] = why
-			if err := d.tell(failure(lease.DidPut, t.ID, t.Err)); err != nil {
+			if err := d.tell(failure(t.Doing, t.ID, t.Err)); err != nil {
 				d.log.Warn("audit trail", "error", err)
 			}
 		}

@@ -17,7 +17,7 @@ type Swept struct {
 	Over    []Over              `json:"over,omitempty"`    // leases that have ended
 	Gone    []respond.Admission `json:"gone,omitempty"`    // openings that no lease explains: taken away
 	Back    []string            `json:"back,omitempty"`    // leases that were put back after a reload
-	Trouble []Trouble           `json:"trouble,omitempty"` // those that could not be
+	Trouble []Trouble           `json:"trouble,omitempty"` // those that could not be, or could not be ended
 }
 
 // Over is a lease that is over, and why: a code of package lease.
@@ -26,10 +26,11 @@ type Over struct {
 	Why   string      `json:"why"`
 }
 
-// Trouble is why a lease is not in force.
+// Trouble is why a lease is not in force, or still is.
 type Trouble struct {
-	ID  string `json:"id"`
-	Err error  `json:"-"`
+	ID    string `json:"id"`
+	Doing string `json:"doing"` // the kind of event that did not come about
+	Err   error  `json:"-"`
 }
 
 // reconcile brings records and packet filter together, always towards closed:
@@ -48,16 +49,16 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	before := len(d.list)
 	steps := []func(context.Context, respond.Admitted, *Swept) error{d.endOver, d.takeStrays, d.endGone, d.putBack}
 	for _, step := range steps {
-		if err := step(ctx, in, &s); err != nil {
-			return s, err
+		if err = step(ctx, in, &s); err != nil {
+			break
 		}
 	}
-	if d.moved && !d.later && len(s.Trouble) == 0 {
+	if err == nil && d.moved && !d.later && len(s.Trouble) == 0 {
 		*d.places = in.Doorways
 	}
 	d.forgetRequests()
-	if len(d.list) != before || d.changed {
-		err = d.st.SaveLeases(d.list)
+	if len(d.list) != before || d.changed { // what was done is done, also before an error
+		err = errors.Join(err, d.st.SaveLeases(d.list))
 	}
 	if len(d.opened()) == 0 && (in.Mark != 0 || len(in.Doorways) > 0) {
 		err = errors.Join(err, d.filter.Retire(ctx))
@@ -67,13 +68,26 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 
 // endOver ends what is over by the clocks.
 func (d *desk) endOver(ctx context.Context, in respond.Admitted, s *Swept) error {
+	var errs []error
 	for _, le := range d.opened() {
 		if why := le.Over(d.now); why != "" {
-			if err := d.end(ctx, le, why, nil, s); err != nil {
-				return err
-			}
+			errs = append(errs, d.tryEnd(ctx, le, why, s))
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// tryEnd ends a lease. One that cannot be ended stays on the list and is tried
+// again: the others, and what somebody wants done about it, must not wait for it.
+func (d *desk) tryEnd(ctx context.Context, le lease.Lease, why string, s *Swept) error {
+	err := d.end(ctx, le, why, nil, s)
+	if err == nil {
+		return nil
+	}
+	if _, gone := d.find(le.ID); gone != nil { // it has ended, and only the trail does not say so
+		return err
+	}
+	s.Trouble = append(s.Trouble, Trouble{le.ID, lease.DidEnd, err})
 	return nil
 }
 
@@ -151,14 +165,14 @@ func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error
 		return nil
 	}
 	there := sourcesOf(in.Admissions)
+	var errs []error
 	for _, le := range d.opened() {
-		if !le.Lost && there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack {
-			if err := d.end(ctx, le, lease.EndGone, nil, s); err != nil {
-				return err
-			}
+		tried := le.Lost || le.Over(d.now) != ""
+		if !tried && there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack {
+			errs = append(errs, d.tryEnd(ctx, le, lease.EndGone, s))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // longestRequest is how long a request waits for its approval.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -24,6 +25,7 @@ type heldFilter struct {
 	mark     uint32
 	doorways []respond.RuleAt
 	held     map[netip.Prefix]respond.Admission // its Left is when it ends
+	stuck    string                             // the lease that cannot be taken out
 }
 
 func (f *heldFilter) Admit(_ context.Context, mark uint32, _ time.Time, doors []respond.Doorway, as []respond.Admission) error {
@@ -40,6 +42,9 @@ func (f *heldFilter) Admit(_ context.Context, mark uint32, _ time.Time, doors []
 
 func (f *heldFilter) Dismiss(_ context.Context, as []respond.Admission) error {
 	for _, a := range as {
+		if a.Lease == f.stuck && a.Lease != "" {
+			return errors.New("busy")
+		}
 		delete(f.held, a.From)
 	}
 	return nil
@@ -314,5 +319,35 @@ func saveLeases(t *testing.T, l *Leases, ls ...lease.Lease) {
 	defer d.close()
 	if err := d.st.SaveLeases(ls); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A lease that cannot be ended holds up nothing else.
+func TestStuckLease(t *testing.T) {
+	l, f, now := office(t)
+	first := give(t, l, f)
+	var others []lease.Lease
+	for i, from := range []netip.Prefix{stranger, netip.MustParsePrefix("203.0.113.9/32")} {
+		ask := lease.Ask{Proto: "tcp", Port: 6381 + i, From: []netip.Prefix{from}, For: time.Duration(i+1) * time.Hour, Who: "w", Why: "y"}
+		le := lease.Begin([]string{"L-8W3MF", "L-9X4NG"}[i], ask, *now)
+		le.Through = first.Through
+		others = append(others, le)
+		if err := f.Admit(t.Context(), 1, le.Until, nil, le.Admissions(le.For)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	saveLeases(t, l, first, others[0], others[1])
+	f.stuck = first.ID
+	pass(now, time.Hour) // the end of the first two
+	out, err := l.List(t.Context())
+	if err != nil || len(out.Swept.Over) != 1 || len(out.Swept.Trouble) != 1 || len(out.Leases) != 2 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if le, _, err := l.Close(t.Context(), others[1].ID, false); err != nil || le.State != lease.Closed {
+		t.Errorf("%+v, %v", le, err)
+	}
+	f.stuck = ""
+	if out, err = l.List(t.Context()); err != nil || len(out.Leases) != 0 || f.mark != 0 {
+		t.Errorf("%+v, %v", out, err)
 	}
 }
