@@ -140,12 +140,12 @@ func (b *back) atEnd(sinceBoot time.Duration) error {
 func (d *desk) admitBack(ctx context.Context, ports []*back, seen sight, in respond.Admitted) {
 	var doors []respond.Doorway
 	var as []respond.Admission
-	mark := in.Mark
+	mark, late := in.Mark, d.tick()
 	for _, b := range ports {
 		if b.err != nil {
 			continue
 		}
-		if b.err = b.atEnd(d.now.Boot); b.err != nil {
+		if b.err = errors.Join(late, b.atEnd(d.now.Boot)); b.err != nil {
 			continue
 		}
 		doors, mark = append(doors, b.plan.Doorways...), b.plan.Mark

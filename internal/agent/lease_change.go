@@ -91,7 +91,9 @@ func (d *desk) prolong(ctx context.Context, longer lease.Lease) error {
 	if err := d.st.SaveLeases(d.list); err != nil || in.Mark == 0 || longer.Lost { // it is not in force: see putBack
 		return err
 	}
-	err = d.filter.Admit(ctx, in.Mark, lease.Latest(d.opened()), nil, longer.Admissions(longer.Left(d.now.Boot)))
+	if err = d.tick(); err == nil {
+		err = d.filter.Admit(ctx, in.Mark, lease.Latest(d.opened()), nil, longer.Admissions(longer.Left(d.now.Boot)))
+	}
 	if err != nil {
 		*at = was
 		return errors.Join(err, d.st.SaveLeases(d.list))

@@ -26,6 +26,7 @@ type heldFilter struct {
 	doorways []respond.RuleAt
 	held     map[netip.Prefix]respond.Admission // its Left is when it ends
 	stuck    string                             // the lease that cannot be taken out
+	slow     time.Duration                      // how long a look takes
 }
 
 func (f *heldFilter) Admit(_ context.Context, mark uint32, _ time.Time, doors []respond.Doorway, as []respond.Admission) error {
@@ -56,6 +57,7 @@ func (f *heldFilter) Retire(context.Context) error {
 }
 
 func (f *heldFilter) Admitted(context.Context) (respond.Admitted, error) {
+	pass(f.now, f.slow)
 	in := respond.Admitted{Mark: f.mark, Doorways: f.doorways}
 	for _, a := range f.held {
 		if a.Left -= f.now.Boot; a.Left > 0 {
@@ -349,5 +351,16 @@ func TestStuckLease(t *testing.T) {
 	f.stuck = ""
 	if out, err = l.List(t.Context()); err != nil || len(out.Leases) != 0 || f.mark != 0 {
 		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+// However long a look takes, nothing is in force longer than its record says.
+func TestExtendSlowly(t *testing.T) {
+	l, f, _ := office(t)
+	le := give(t, l, f)
+	f.slow = time.Second
+	longer, _, err := l.Extend(t.Context(), le.ID, time.Hour, false)
+	if err != nil || f.held[guest].Left > longer.End || f.held[guest].Left <= le.End {
+		t.Errorf("%+v, in force until %v, %v", longer, f.held[guest].Left, err)
 	}
 }
