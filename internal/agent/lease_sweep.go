@@ -116,11 +116,17 @@ func (d *desk) takeStrays(ctx context.Context, in respond.Admitted, s *Swept) er
 	ended := func(id string) bool {
 		return slices.ContainsFunc(s.Over, func(o Over) bool { return o.Lease.ID == id && o.Why != lease.EndBoot })
 	}
+	var long []respond.Admission
 	for _, a := range in.Admissions {
-		if le := open[a.Lease]; (le == nil || !explains(le, a, d.now.Boot)) && !ended(a.Lease) {
+		switch le := open[a.Lease]; {
+		case ended(a.Lease):
+		case le == nil || !letsIn(le, a):
 			s.Gone = append(s.Gone, a)
+		case a.Left > le.Left(d.now.Boot)+endSlack:
+			long = append(long, a)
 		}
 	}
+	s.Gone = append(s.Gone, d.shorten(ctx, in, open, long)...)
 	if len(s.Gone) == 0 {
 		return nil
 	}
@@ -143,10 +149,39 @@ func strayText(a respond.Admission) string {
 // when the kernel got it.
 const endSlack = 5 * time.Second
 
-// explains reports whether a lease is the reason for an element, its end
-// included.
-func explains(le *lease.Lease, a respond.Admission, sinceBoot time.Duration) bool {
-	return le.Proto == a.Proto && le.Port == a.Port && slices.Contains(le.From, a.From) && a.Left <= le.Left(sinceBoot)+endSlack
+// letsIn reports whether a lease is the reason for an element, whenever that ends.
+func letsIn(le *lease.Lease, a respond.Admission) bool {
+	return le.Proto == a.Proto && le.Port == a.Port && slices.Contains(le.From, a.From)
+}
+
+// shorten gives elements that would end later than their lease the time that the
+// lease has left: the kernel's timers stand still in a suspend, leases do not. It
+// gives those that cannot have it, which have to go.
+func (d *desk) shorten(ctx context.Context, in respond.Admitted, open map[string]*lease.Lease, long []respond.Admission) []respond.Admission {
+	if len(long) == 0 {
+		return nil
+	}
+	if err := d.tick(); err != nil {
+		return long
+	}
+	var as, gone []respond.Admission
+	for _, a := range long {
+		le := open[a.Lease]
+		if a.Left = le.Left(d.now.Boot); a.Left < leastLeft {
+			gone = append(gone, a)
+			continue
+		}
+		a.Cut = le.Cut
+		as = append(as, a)
+	}
+	if len(as) == 0 {
+		return gone
+	}
+	if err := d.filter.Admit(ctx, in.Mark, lease.Latest(d.opened()), nil, as); err != nil {
+		d.log.Warn("shorten leases in the packet filter", "error", err)
+		return long
+	}
+	return gone
 }
 
 func byName(ls []lease.Lease) map[string]*lease.Lease {

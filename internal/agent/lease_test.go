@@ -134,7 +134,19 @@ func TestReconcile(t *testing.T) {
 			a := f.held[guest]
 			a.Left += time.Hour
 			f.held[guest] = a
-		}, "", 1, lease.DidSweep},
+		}, "", 0, ""},
+		{"a suspend, in which the kernel's timer stood still", func(f *heldFilter, now *lease.Clock) {
+			pass(now, 10*time.Minute)
+			a := f.held[guest]
+			a.Left += 10 * time.Minute
+			f.held[guest] = a
+		}, "", 0, ""},
+		{"a suspend beyond its end", func(f *heldFilter, now *lease.Clock) {
+			pass(now, 2*time.Hour)
+			a := f.held[guest]
+			a.Left += 2 * time.Hour
+			f.held[guest] = a
+		}, lease.EndTime, 0, lease.DidEnd},
 		{"taken out by hand", func(f *heldFilter, _ *lease.Clock) { delete(f.held, guest) }, lease.EndGone, 0, lease.DidClose},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
