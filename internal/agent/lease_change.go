@@ -153,15 +153,32 @@ func (l *Leases) Approve(ctx context.Context, id string, dry, noProbe bool) (Lea
 		return LeaseAnswer{}, err
 	}
 	defer d.close()
-	le, err := d.find(id)
-	if err != nil || le.State != lease.Requested {
-		return LeaseAnswer{}, ErrNoLease
+	le, err := d.request(id)
+	if err != nil {
+		return LeaseAnswer{}, err
 	}
 	request := *le
 	if err := approvable(&request, d.operator(ctx)); err != nil {
 		return LeaseAnswer{}, err
 	}
 	return d.openFor(ctx, LeaseAsk{Ask: request.Ask, DryRun: dry, NoProbe: noProbe}, &request)
+}
+
+// request gives the request of a name, if it is not too old.
+func (d *desk) request(id string) (*lease.Lease, error) {
+	before := len(d.list)
+	err := d.forgetRequests()
+	if len(d.list) != before {
+		err = errors.Join(err, d.st.SaveLeases(d.list))
+	}
+	if err != nil {
+		return nil, err
+	}
+	le, err := d.find(id)
+	if err != nil || le.State != lease.Requested {
+		return nil, ErrNoLease
+	}
+	return le, nil
 }
 
 // approvable: two accounts, and two logins that both are root's alone are one.

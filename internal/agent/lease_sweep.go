@@ -56,7 +56,7 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	if err == nil && d.moved && !d.later && len(s.Trouble) == 0 {
 		*d.places = in.Doorways
 	}
-	d.forgetRequests()
+	err = errors.Join(err, d.forgetRequests())
 	if len(d.list) != before || d.changed { // what was done is done, also before an error
 		err = errors.Join(err, d.st.SaveLeases(d.list))
 	}
@@ -213,8 +213,14 @@ func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error
 // longestRequest is how long a request waits for its approval.
 const longestRequest = 24 * time.Hour
 
-func (d *desk) forgetRequests() {
-	d.list = slices.DeleteFunc(d.list, func(l lease.Lease) bool {
-		return l.State == lease.Requested && d.now.Wall.Sub(l.Opened).Abs() > longestRequest
-	})
+// forgetRequests takes those that are older off the list. The caller saves it.
+func (d *desk) forgetRequests() error {
+	var errs []error
+	for _, le := range slices.Clone(d.list) {
+		if le.State == lease.Requested && d.now.Wall.Sub(le.Opened).Abs() > longestRequest {
+			d.drop(le.ID)
+			errs = append(errs, d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &le, Why: lease.EndTime}))
+		}
+	}
+	return errors.Join(errs...)
 }

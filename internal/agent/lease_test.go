@@ -376,3 +376,16 @@ func TestExtendSlowly(t *testing.T) {
 		t.Errorf("%+v, in force until %v, %v", longer, f.held[guest].Left, err)
 	}
 }
+
+// What was asked for yesterday is asked for again, not opened.
+func TestApproveTooLate(t *testing.T) {
+	l, _, now := office(t)
+	saveLeases(t, l, lease.Lease{ID: "L-7Q2KD", State: lease.Requested, Opened: now.Wall, By: lease.Person{Account: "alice"}})
+	pass(now, longestRequest+time.Second)
+	if _, err := l.Approve(t.Context(), "L-7Q2KD", false, true); !errors.Is(err, ErrNoLease) {
+		t.Error(err)
+	}
+	if got := lastEvent(t, l); got != lease.DidRefuse {
+		t.Errorf("the trail ends with %q", got)
+	}
+}
