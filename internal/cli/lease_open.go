@@ -143,6 +143,7 @@ func (a *app) leaseRequest(ctx context.Context, args []string, f *leaseFlags) er
 	if err != nil {
 		return err
 	}
+	q.NoProbe = a.noProbe
 	le, err := a.leases().Request(ctx, q)
 	if err != nil {
 		return a.leaseStopped(ctx, "", err)
