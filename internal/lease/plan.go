@@ -101,6 +101,9 @@ func (p *Plan) doorways(n *relate.Net) error {
 			return respond.Refuse("refuse.lease.no-place", "port", p.Port, "reach", reached(why))
 		}
 		for _, at := range places {
+			if ban := n.Banned(at, o.door, o.from); ban != nil {
+				return respond.Refuse("refuse.lease.banned", "port", p.Port, "chain", at.Chain, "rule", ban.Text)
+			}
 			var d respond.Doorway
 			d.At = respond.RuleAt{Backend: at.Backend, Family: at.Family, Table: at.Table, Chain: at.Chain, N: at.N}
 			if i := slices.IndexFunc(p.Doorways, func(o respond.Doorway) bool { return sameChain(o.At, d.At) }); i < 0 {

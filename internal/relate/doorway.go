@@ -38,6 +38,42 @@ func (n *Net) Doorways(d Door, from []netip.Prefix, mark uint32) (places []Place
 	return places, Reach{}, true
 }
 
+// Banned is the rule that a doorway there would go before and that drops some of
+// from by their addresses, itself or in a chain that it leads to; nil: there is
+// none.
+func (n *Net) Banned(at Place, d Door, from []netip.Prefix) *fact.Rule {
+	i := slices.IndexFunc(n.Filter, func(rs fact.Ruleset) bool { return rs.Ref == at.Ruleset })
+	if i < 0 {
+		return nil
+	}
+	chains := map[string][]fact.Rule{}
+	for _, c := range n.Filter[i].Chains {
+		chains[c.Name] = c.Rules
+	}
+	first := slices.DeleteFunc(slices.Clone(chains[at.Chain]), func(r fact.Rule) bool { return r.N != at.N })
+	for seen := map[string]bool{}; len(first) > 0; first = first[1:] {
+		r := &first[0]
+		if drops(r, d, from) {
+			return r
+		}
+		if (r.Verdict == "jump" || r.Verdict == "goto") && !seen[r.Target] {
+			seen[r.Target] = true
+			first = append(first, chains[r.Target]...)
+		}
+	}
+	return nil
+}
+
+// drops: the rule is about addresses, and some of them are in from.
+func drops(r *fact.Rule, d Door, from []netip.Prefix) bool {
+	if r.Verdict != "drop" && r.Verdict != "reject" || r.NotSrc || len(r.DPort) > 0 && hasPort(r.DPort, d.Port) == r.NotDPort {
+		return false
+	}
+	return slices.ContainsFunc(r.Src, func(p netip.Prefix) bool {
+		return p.Bits() > 0 && slices.ContainsFunc(from, p.Overlaps)
+	})
+}
+
 // Followed is a door of this host with Also where rules send on what is for it,
 // when they send it to one place: a published port that nothing listens at.
 func (n *Net) Followed(d Door) Door {
