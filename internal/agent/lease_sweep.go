@@ -157,7 +157,8 @@ func letsIn(le *lease.Lease, a respond.Admission) bool {
 // shorten gives elements that would end later than their lease the time that the
 // lease has left: the kernel's timers stand still in a suspend, leases do not. It
 // gives those that cannot have it, which have to go.
-func (d *desk) shorten(ctx context.Context, in respond.Admitted, open map[string]*lease.Lease, long []respond.Admission) []respond.Admission {
+func (d *desk) shorten(ctx context.Context, in respond.Admitted, open map[string]*lease.Lease,
+	long []respond.Admission) []respond.Admission {
 	if len(long) == 0 {
 		return nil
 	}
