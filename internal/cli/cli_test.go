@@ -321,3 +321,15 @@ func TestWire(t *testing.T) {
 		}
 	}
 }
+
+// What demine leaves running finds the state that was meant where it was started.
+func TestStateAbsolute(t *testing.T) {
+	here := t.TempDir()
+	t.Chdir(here)
+	for given, want := range map[string]string{"": "", "st": filepath.Join(here, "st"), "/srv/st": "/srv/st"} {
+		a := &app{state: given, color: "auto", level: "warn"}
+		if err := a.settle(); err != nil || a.state != want {
+			t.Errorf("%q is %q, %v", given, a.state, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,6 +82,13 @@ func (a *app) settle() error {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(a.level)); err != nil {
 		return misused("demine --help", "cli.bad-level", "level", a.level)
+	}
+	if a.state != "" { // what demine leaves running runs in another folder
+		abs, err := filepath.Abs(a.state)
+		if err != nil {
+			return err
+		}
+		a.state = abs
 	}
 	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: l}))
 	return nil
