@@ -2,6 +2,7 @@ package respond
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -11,15 +12,24 @@ import (
 	"demine/internal/fact"
 )
 
+// errNoLeases: there is no table of leases, and to take something out of it none
+// is made.
+var errNoLeases = errors.New("no table of leases")
+
 func (f liveFilter) Dismiss(_ context.Context, as []Admission) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var now leases
 	var cut []Admission
 	err := editLeases(func(have leases) (leases, error) {
-		now, cut = have.dismissed(as)
+		if now, cut = have.dismissed(as); !have.there {
+			return have, errNoLeases
+		}
 		return now, nil
 	}, none)
+	if errors.Is(err, errNoLeases) { // nothing lets anybody in; what was let in is ended all the same
+		return cutOff(cut, nil)
+	}
 	if err != nil || len(cut) == 0 {
 		return err
 	}

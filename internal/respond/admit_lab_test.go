@@ -164,6 +164,20 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
+// Where no table is, none is made to take something out of it.
+func TestDismissNothing(t *testing.T) {
+	l, h := newFilterLab(t), leaseHosts()[0]
+	h.load(l)
+	before := l.inForce()
+	a := h.admission("L-4", labApp4+"/32", time.Hour)
+	l.dismiss(a)
+	a.Cut = true
+	l.dismiss(a)
+	if diff := cmp.Diff(before, l.inForce()); diff != "" {
+		t.Errorf("the filter is not as it was:\n%s", diff)
+	}
+}
+
 // The kernel ends an admission with nothing of demine running, not before its
 // time, and one that was extended goes on.
 func TestAdmitEnds(t *testing.T) {
