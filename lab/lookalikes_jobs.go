@@ -10,8 +10,9 @@ const fetch = "#!/bin/sh\n" + payload + "\n"
 // a script that anybody may change or that fetches and runs what a stranger serves.
 var jobs = []lookAlike{
 	{"stargate", 1, planting{
-		cron:  []string{"*/5 * * * * flock -xn /tmp/stargate.lock -c '/usr/local/qcloud/stargate/admin/start.sh > /dev/null 2>&1 &'"},
-		files: []file{{path: "/usr/local/qcloud/stargate/admin/start.sh", text: "#!/bin/sh\npgrep -x sgagent64 > /dev/null || systemctl start sgagent64\n", mode: 0o755}},
+		cron: []string{"*/5 * * * * flock -xn /tmp/stargate.lock -c '/usr/local/qcloud/stargate/admin/start.sh > /dev/null 2>&1 &'"},
+		files: []file{{path: "/usr/local/qcloud/stargate/admin/start.sh", text: "#!/bin/sh\npgrep -x sgagent64 > /dev/null || systemctl start sgagent64\n", mode: 0o755},
+			{path: "/tmp/stargate.lock", mode: 0o644}}, // as after its first run, whenever that is
 	}, planting{
 		cron:  []string{"*/5 * * * * flock -xn /tmp/stargate.lock -c '/usr/local/qcloud/stargate/admin/start.sh > /dev/null 2>&1 &'"},
 		files: []file{{path: "/usr/local/qcloud/stargate/admin/start.sh", text: fetch, mode: 0o755, uid: linUID, gid: linUID}},
