@@ -22,12 +22,11 @@ func (l *Lease) Skew(c Clock) time.Duration {
 
 // Why a lease is over.
 const (
-	EndTime   = "time"   // its time was over
-	EndBoot   = "reboot" // the host was started anew
-	EndClock  = "clock"  // the wall clock was set
-	EndHand   = "hand"   // demine lease close
-	EndGone   = "gone"   // its element was taken out of the packet filter by hand
-	EndUnsafe = "unsafe" // put back after a reload it would have opened something else
+	EndTime  = "time"   // its time was over
+	EndBoot  = "reboot" // the host was started anew
+	EndClock = "clock"  // the wall clock was set
+	EndHand  = "hand"   // demine lease close
+	EndGone  = "gone"   // its element was taken out of the packet filter by hand
 )
 
 // Over says why a lease is over by the clocks alone; empty: it is not.

@@ -191,14 +191,14 @@ func withDoorway(rs fact.Ruleset, g gate, mark uint32) fact.Ruleset {
 	if at < 0 {
 		at = len(c.Rules)
 	}
-	rule := fact.Rule{N: g.at, Mark: fact.Mark{Value: mark, Mask: mark}, Verdict: "accept", Comment: leaseComment}
+	rule := fact.Rule{N: g.at, Mark: fact.Mark{Value: mark, Mask: mark}, Verdict: "accept", Comment: LeaseComment}
 	c.Rules = slices.Insert(slices.Clip(c.Rules), at, rule)
 	return rs
 }
 
-// leasePriority is that of the chain of demine's own table: behind conntrack and
+// LeasePriority is that of the chain of demine's own table: behind conntrack and
 // mangle, before address translation.
-const leasePriority = -110
+const LeasePriority = -110
 
 // table is demine's own table as it will be, of this door alone.
 func (t *trial) table() fact.Ruleset {
@@ -207,8 +207,8 @@ func (t *trial) table() fact.Ruleset {
 		rules = append(rules, fact.Rule{N: 2, Src: t.from, Proto: t.door.Proto, DPort: []fact.PortRange{{From: port, To: port}},
 			SetMark: fact.Mark{Value: t.mark, Mask: t.mark}, Verdict: "continue"})
 	}
-	chain := fact.Chain{Name: "prerouting", Hook: "prerouting", Priority: leasePriority, Type: "filter", Policy: "accept", Rules: rules}
-	return fact.Ruleset{Ref: fact.RulesetRef("nft", "inet", leaseTable, ""), Backend: "nft", Family: "inet", Table: leaseTable,
+	chain := fact.Chain{Name: "prerouting", Hook: "prerouting", Priority: LeasePriority, Type: "filter", Policy: "accept", Rules: rules}
+	return fact.Ruleset{Ref: fact.RulesetRef("nft", "inet", LeaseTable, ""), Backend: "nft", Family: "inet", Table: LeaseTable,
 		Chains: []fact.Chain{chain}}
 }
 

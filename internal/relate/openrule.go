@@ -53,24 +53,24 @@ type Typed struct {
 	Lasts bool      `json:"lasts,omitempty"` // it wrote the configuration of ufw or firewalld, as is their way
 }
 
-// shutTable is that of doors that demine shut, leaseTable that of its leases, and leaseComment marks the rules of
+// ShutTable is that of doors that demine shut, LeaseTable that of its leases, and LeaseComment marks the rules of
 // the host's chains that let in whom it marks.
 const (
-	shutTable    = "demine"
-	leaseTable   = "demine_lease"
-	leaseComment = "demine lease"
+	ShutTable    = "demine"
+	LeaseTable   = "demine_lease"
+	LeaseComment = "demine lease"
 )
 
 // ours reports whether a table is demine's own.
 func ours(rs *fact.Ruleset) bool {
-	return rs.Backend == "nft" && (rs.Table == shutTable || rs.Table == leaseTable)
+	return rs.Backend == "nft" && (rs.Table == ShutTable || rs.Table == LeaseTable)
 }
 
 // WithoutLeases are rulesets without the elements of some leases, by their names.
 func WithoutLeases(sets []fact.Ruleset, names []string) []fact.Ruleset {
 	out := slices.Clone(sets)
 	for i := range out {
-		if out[i].Persisted != "" || out[i].Table != leaseTable || !ours(&out[i]) {
+		if out[i].Persisted != "" || out[i].Table != LeaseTable || !ours(&out[i]) {
 			continue
 		}
 		out[i].Chains = slices.Clone(out[i].Chains)
@@ -98,7 +98,7 @@ func (x *Index) findOpenRules() (out []OpenRule) {
 	}
 	n := NetOf(x.S)
 	n.Filter = slices.DeleteFunc(slices.Clone(n.Filter), func(rs fact.Ruleset) bool { // those are gone with the next boot
-		return rs.Table == shutTable && ours(&rs)
+		return rs.Table == ShutTable && ours(&rs)
 	})
 	known := loaded{}
 	for _, c := range n.openers(x) {

@@ -48,7 +48,7 @@ func (x *Index) leasesOf(e *Exposure) string {
 func (x *Index) eachAdmission(f func(*fact.Ruleset, *fact.Chain, *fact.Rule)) {
 	for i := range x.S.Firewall {
 		rs := &x.S.Firewall[i]
-		if rs.Persisted != "" || rs.Table != leaseTable || !ours(rs) {
+		if rs.Persisted != "" || rs.Table != LeaseTable || !ours(rs) {
 			continue
 		}
 		for j := range rs.Chains {

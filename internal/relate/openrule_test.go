@@ -177,7 +177,7 @@ func TestOpenRulesOfNft(t *testing.T) {
 // which those come in whom it marks.
 func TestOpenRulesOfLeases(t *testing.T) {
 	live := tables("-A INPUT -m mark --mark 0x1000/0x1000 -m comment --comment \"demine lease\" -j ACCEPT\n")
-	own := fact.Ruleset{Backend: "nft", Family: "inet", Table: leaseTable, Chains: []fact.Chain{{
+	own := fact.Ruleset{Backend: "nft", Family: "inet", Table: LeaseTable, Chains: []fact.Chain{{
 		Name: "prerouting", Hook: "prerouting", Type: "filter", Policy: "accept",
 		Rules: []fact.Rule{{N: 3, Proto: "tcp", DPort: []fact.PortRange{{From: 6380, To: 6380}}, Comment: "L-7Q2K", Left: 1800,
 			SetMark: fact.Mark{Value: 1, Mask: 1}, Verdict: "continue", Text: "…"}},
@@ -246,7 +246,7 @@ func TestWithoutLeases(t *testing.T) {
 		return out
 	}
 	sets := []fact.Ruleset{
-		{Backend: "nft", Family: "inet", Table: leaseTable, Chains: []fact.Chain{{Name: "prerouting", Rules: named("", "L-1", "L-2", "L-1")}}},
+		{Backend: "nft", Family: "inet", Table: LeaseTable, Chains: []fact.Chain{{Name: "prerouting", Rules: named("", "L-1", "L-2", "L-1")}}},
 		{Backend: "nft", Family: "inet", Table: "fw", Chains: []fact.Chain{{Name: "input", Rules: named("L-1")}}},
 	}
 	got := WithoutLeases(sets, []string{"L-1"})

@@ -93,7 +93,7 @@ func (p packet) bases(rulesets []fact.Ruleset, hooks []string) (out []base) {
 			if chains == nil {
 				chains = p.chains(rs)
 			}
-			out = append(out, base{ref: rs.Ref, backend: rs.Backend, chain: c, chains: chains, lease: rs.Family == "inet" && rs.Table == leaseTable})
+			out = append(out, base{ref: rs.Ref, backend: rs.Backend, chain: c, chains: chains, lease: rs.Family == "inet" && rs.Table == LeaseTable})
 		}
 	}
 	slices.Reverse(out)

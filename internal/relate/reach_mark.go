@@ -50,7 +50,7 @@ func (n *Net) arriving(in *fact.Network) marking {
 	given := uint32(0)
 	eachMark(sets, func(r *fact.Rule) {
 		given |= r.SetMark.Value
-		if r.Comment == leaseComment && r.Verdict == "accept" && bits.OnesCount32(r.Mark.Mask) == 1 {
+		if r.Comment == LeaseComment && r.Verdict == "accept" && bits.OnesCount32(r.Mark.Mask) == 1 {
 			given |= r.Mark.Mask
 		}
 	})

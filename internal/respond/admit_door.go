@@ -10,10 +10,11 @@ import (
 
 	"demine/internal/fact"
 	"demine/internal/format/xtables"
+	"demine/internal/relate"
 )
 
 // doorwayComment is the comment of a doorway, by which people and demine know it.
-const doorwayComment = "demine lease"
+const doorwayComment = relate.LeaseComment
 
 // isDoorway reports whether a rule lets in what has one bit of the mark, asks for
 // nothing else and carries the comment.

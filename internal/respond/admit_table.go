@@ -11,6 +11,8 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"demine/internal/relate"
 )
 
 // The table of leases. Its elements end by themselves; what is found in a set
@@ -43,9 +45,9 @@ import (
 // its entry in conntrack is lost, the server's next packet begins one that runs
 // the other way.
 const (
-	leaseTable    = "demine_lease"
+	leaseTable    = relate.LeaseTable
 	leaseChain    = "prerouting"
-	leasePriority = -110 // behind conntrack (-200) and mangle (-150), before the destination is translated (-100)
+	leasePriority = relate.LeasePriority // behind conntrack (-200) and mangle (-150), before the destination is translated (-100)
 	cutChain      = "cut"
 	cutPriority   = leasePriority + 1
 	metaTime      = expr.MetaKey(30) // NFT_META_TIME_NS

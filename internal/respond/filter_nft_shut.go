@@ -11,6 +11,8 @@ import (
 	"github.com/google/nftables/userdata"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"demine/internal/relate"
 )
 
 // The table of demine's own in nf_tables: a base chain that stands before all
@@ -33,7 +35,7 @@ import (
 // those of iptables-legacy too, let in. The state of a connection does not
 // matter to it.
 const (
-	shutTable    = "demine"
+	shutTable    = relate.ShutTable
 	shutHook     = "input"
 	shutPriority = -300 // raw
 	nfAccept     = 1    // NF_ACCEPT
