@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -134,8 +135,14 @@ func BenchmarkSum(b *testing.B) {
 		return err
 	}
 	return until(ctx, 5*time.Minute, "the benchmark to run", func() error {
-		_, err := s.h.sh(ctx, "ps -C sum.test -o pcpu= | grep -q '[0-9][0-9][.]'")
-		return err
+		out, err := s.h.sh(ctx, "! ps -C sum.test -o pcpu= | grep -q '[0-9][0-9][.]' || exit 0; systemctl status --no-pager -n 20 "+s.unit()+" 2>&1")
+		switch {
+		case err != nil: // systemctl tells so that the unit is not active
+			return fmt.Errorf("%w: %w", errEnded, err)
+		case out != "":
+			return errors.New(out)
+		}
+		return nil
 	})
 }
 
