@@ -5,6 +5,7 @@ package lab
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -72,10 +73,11 @@ func boot(t *testing.T, c Config) *Host {
 			t.Errorf("mounts of the host are left: %v", left)
 		}
 		// The kernel gives the number of a namespace that is gone to the next one, so only what was there before counts.
-		for _, l := range members(spaces) {
-			if slices.Contains(before, l) {
-				t.Errorf("a namespace of the host is left: %s", l)
-			}
+		// Who looks at every namespace of the machine, another test or a look of demine's, is in one for a moment.
+		if err := until(context.Background(), 5*time.Second, "the host's namespaces to be left", func() error {
+			return heldBy(slices.DeleteFunc(members(spaces), func(l string) bool { return !slices.Contains(before, l) }))
+		}); err != nil {
+			t.Error(err)
 		}
 	})
 	return h
@@ -91,6 +93,16 @@ func namespaces(pid int) (all []string) {
 		}
 	}
 	return all
+}
+
+// heldBy tells what holds a namespace, with the command of a process.
+func heldBy(left []string) error {
+	var errs []error
+	for _, l := range left {
+		argv, _ := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(l)), "cmdline"))
+		errs = append(errs, fmt.Errorf("%s %q", l, argv))
+	}
+	return errors.Join(errs...)
 }
 
 // members names the processes of this machine that are in one of the namespaces, and mounts that keep one.
