@@ -10,8 +10,8 @@ import (
 
 // openRule is what `demine lease audit --json` says of a rule.
 type openRule struct {
-	ID, Chain, Text, Kept, Known, Drift, Lease, Service string
-	By                                                  []struct{ User, Text, Source string }
+	ID, Chain, Text, Kept, Known, Drift, Lease, Service, Finding string
+	By                                                           []struct{ User, Text, Source string }
 }
 
 // TestDrift: an opening that somebody typed is told with who and since when, becomes a lease or is closed, and
@@ -30,7 +30,7 @@ func drifted(t *testing.T, h *Host) (out []openRule) {
 	text := demineIn(t, h, -1, "lease", "audit", "--json").Stdout
 	parse(t, text, &a)
 	for _, o := range a.Openings {
-		if o.Drift != "" {
+		if o.Finding != "" {
 			out = append(out, o)
 		}
 	}

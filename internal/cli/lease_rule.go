@@ -33,7 +33,7 @@ func (a *app) leaseAuditCommand() *cobra.Command {
 				return err
 			}
 			for i := range s.Openings {
-				if s.Openings[i].Drift != "" {
+				if s.Found(&s.Openings[i]) != nil {
 					a.exit(exitFound)
 				}
 			}

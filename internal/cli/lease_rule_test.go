@@ -8,6 +8,7 @@ import (
 
 	"demine/internal/explain"
 	"demine/internal/fact"
+	"demine/internal/judge"
 	"demine/internal/relate"
 )
 
@@ -15,21 +16,24 @@ import (
 // whether all was seen.
 func TestExitOfAudit(t *testing.T) {
 	rule := func(drift string) []relate.OpenRule {
-		return []relate.OpenRule{{ID: "O-1a2b3c4d", Drift: drift, Kept: "runtime"}}
+		return []relate.OpenRule{{Ref: "opening:O-1a2b3c4d", ID: "O-1a2b3c4d", Drift: drift, Kept: "saved"}}
 	}
+	found := []judge.Finding{{Subject: "opening:O-1a2b3c4d"}}
 	seen := []fact.Coverage{{Observer: "socket", State: fact.Seen}, {Observer: "firewall", State: fact.Seen}, {Observer: "process", State: fact.Seen}}
 	part := append(slices.Clone(seen[:1]), fact.Coverage{Observer: "firewall", State: fact.Partial}, seen[2])
 	for _, tt := range []struct {
 		name  string
 		rules []relate.OpenRule
+		found []judge.Finding
 		seen  []fact.Coverage
 		want  int
 	}{
-		{"nothing", nil, seen, exitNothing}, {"meant to be", rule(""), seen, exitNothing}, {"drift", rule("typed"), seen, exitFound},
-		{"not all was seen", nil, part, exitIncomplete}, {"drift, and more may be", rule("typed"), part, exitIncomplete},
+		{"nothing", nil, nil, seen, exitNothing}, {"meant to be", rule(""), nil, seen, exitNothing},
+		{"typed, and may be meant to be", rule("typed"), nil, seen, exitNothing}, {"drift", rule("typed"), found, seen, exitFound},
+		{"not all was seen", nil, nil, part, exitIncomplete}, {"drift, and more may be", rule("typed"), found, part, exitIncomplete},
 	} {
 		for _, format := range [][]string{nil, {"--json"}} {
-			st := &stage{env: english(), look: sees(&explain.Scan{Schema: 1, Openings: tt.rules, Coverage: tt.seen}, nil)}
+			st := &stage{env: english(), look: sees(&explain.Scan{Schema: 1, Openings: tt.rules, Findings: tt.found, Coverage: tt.seen}, nil)}
 			if got := st.run(t.Context(), append([]string{"lease", "audit"}, format...)...); got != tt.want {
 				t.Errorf("%s %v: exit %d, want %d", tt.name, format, got, tt.want)
 			}

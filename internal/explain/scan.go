@@ -47,6 +47,17 @@ type Scan struct {
 	Snapshot  *fact.Snapshot    `json:"snapshot,omitempty"` // only with --snapshot
 }
 
+// Found gives the finding about an opening, or nil: a rule has looked at it and
+// let it be.
+func (s *Scan) Found(o *relate.OpenRule) *judge.Finding {
+	for i := range s.Findings {
+		if f := &s.Findings[i]; o.Ref != "" && f.Subject == o.Ref {
+			return f
+		}
+	}
+	return nil
+}
+
 // Took is what the look itself cost.
 type Took struct {
 	WallMS  int64 `json:"wall_ms"`

@@ -28,10 +28,14 @@ type OpenRule struct {
 	Everyone bool             `json:"everyone"`           // it asks for no source
 	Inverted bool             `json:"inverted,omitempty"` // it lets in all but Sources, or to all but Ports
 	Narrow   bool             `json:"narrow,omitempty"`   // it asks for more than these: an interface, a destination, a time …
+	Public   bool             `json:"public,omitempty"`   // it lets in somebody of the internet
+	Person   bool             `json:"person,omitempty"`   // people log in to this host from one of Sources
 	Packets  uint64           `json:"packets,omitempty"`
 
 	Listeners []string `json:"listeners,omitempty"` // that it leads to; none: nothing listens
 	Service   string   `json:"service,omitempty"`   // of the first of them
+	Gives     string   `json:"gives,omitempty"`     // what whoever gets in has: commands, data, files
+	Auth      string   `json:"auth,omitempty"`      // none, password … unknown
 	Published []string `json:"published,omitempty"` // addresses and ports of the host, of a container's
 
 	Keeper  string        `json:"keeper,omitempty"` // software whose chain it is: docker, kubernetes …
@@ -115,8 +119,12 @@ func (x *Index) findOpenRules() (out []OpenRule) {
 		}
 		o.Ref = fact.Ref("opening:" + o.ID)
 		x.leadsTo(&o, c.exposure)
+		x.letsIn(&o)
 		x.kept(&o, &c, known)
 		x.typedBy(&o, &c)
+		if o.Kept == "unknown" && o.typedSince(x.S.Host.BootTime) && x.nowhere(&c) {
+			o.Kept = "runtime"
+		}
 		o.sum(x.S.Host.BootTime, x.Now)
 		out = append(out, o)
 	}
@@ -146,23 +154,6 @@ func narrow(r *fact.Rule) bool {
 	return r.In != "" || r.NotIn || len(r.Dst) > 0 || r.NotDst || len(r.SPort) > 0 || len(r.Unknown) > 0
 }
 
-// leadsTo names the listeners behind an opening.
-func (x *Index) leadsTo(o *OpenRule, only *Exposure) {
-	for i := range x.Exposures {
-		e := &x.Exposures[i]
-		if only != nil && e != only || e.From == "local" || o.Proto != "" && o.Proto != e.Proto || only == nil && e.Apart {
-			continue
-		}
-		if len(o.Ports) > 0 && !hasPort(o.Ports, e.Port) && only == nil {
-			continue
-		}
-		if o.Listeners = append(o.Listeners, e.Listener); o.Service == "" {
-			o.Service = e.Service
-		}
-		o.Published = append(o.Published, e.Published...)
-	}
-}
-
 // sum says since when there is an opening, and whether anybody decided on it.
 func (o *OpenRule) sum(boot, now time.Time) {
 	switch t := o.typedAt(boot); {
@@ -174,6 +165,11 @@ func (o *OpenRule) sum(boot, now time.Time) {
 		o.Since, o.Known = boot, "not-before"
 	}
 	o.Drift = o.drift(now)
+}
+
+// typedSince: since a time somebody typed it past the tools that keep a configuration.
+func (o *OpenRule) typedSince(boot time.Time) bool {
+	return !boot.IsZero() && slices.ContainsFunc(o.By, func(c Typed) bool { return !c.Lasts && c.Ends.IsZero() && c.Time.After(boot) })
 }
 
 // typedAt is the time of the command that made the rule: of a rule that is not

@@ -56,6 +56,19 @@ func (x *Index) kept(o *OpenRule, c *opener, l loaded) {
 	}
 }
 
+// nowhere: no file that demine knows is loaded into the table of a rule, and no
+// script changes the filter. What the tools of firewalld and ufw keep is theirs.
+func (x *Index) nowhere(c *opener) bool {
+	if ok, _ := x.Covered("savedfirewall"); !ok || x.scripted() || keeper(c.chain) != "" ||
+		strings.HasPrefix(c.chain, "ufw") || strings.Contains(c.chain, "IN_") {
+		return false
+	}
+	return !slices.ContainsFunc(x.S.Firewall, func(rs fact.Ruleset) bool {
+		same := (rs.Backend == "nft") == (c.set.Backend == "nft") && rs.Family == c.set.Family && rs.Table == c.set.Table
+		return rs.Persisted != "" && (same || rs.Partial)
+	})
+}
+
 // loads reports whether a chain of a file becomes the chain of a rule in force.
 func loads(rs *fact.Ruleset, f *fact.Chain, c *opener) bool {
 	switch rs.Backend {

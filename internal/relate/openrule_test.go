@@ -94,7 +94,7 @@ func TestOpenRulesOfTables(t *testing.T) {
 			at("sudo iptables -I INPUT -s 203.0.113.7 -p tcp --dport 6380 -j ACCEPT", 0), at("iptables -t filter -A INPUT -s 203.0.113.7/32 -p tcp -m tcp --dport 6380 -j ACCEPT -w", 2*time.Hour))},
 		{"by Ansible", "unknown  " + never + " 0", drifting(tables(person), nil,
 			at("/bin/sh -c 'echo BECOME-SUCCESS-x ; iptables -I INPUT -s 203.0.113.7 -p tcp --dport 6380 -j ACCEPT'", 0))},
-		{"everything from one", "unknown command 0s 1 typed",
+		{"everything from one", "runtime command 0s 1 typed",
 			drifting(tables("-A INPUT -s 203.0.113.7/32 -j ACCEPT\n"), nil, at("iptables -I INPUT -s 203.0.113.7 -j ACCEPT", 0))},
 		{"without effect", "", drifting(iptablessave.Parse([]byte("*filter\n:INPUT ACCEPT [0:0]\n"+person+"COMMIT\n"), "ip", ""), nil)},
 		{"behind a drop", "", drifting(tables("-A INPUT -j DROP\n"+door), nil)},

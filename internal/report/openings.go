@@ -12,19 +12,29 @@ import (
 	"demine/internal/relate"
 )
 
+// openingView is a rule as scripts get it.
+type openingView struct {
+	relate.OpenRule
+	Finding string `json:"finding,omitempty"` // id of the finding: nobody answers for it
+}
+
 // OpeningsJSON writes what `demine lease audit` shows.
 func OpeningsJSON(w io.Writer, s *explain.Scan) error {
-	rules := s.Openings
-	if rules == nil {
-		rules = []relate.OpenRule{}
+	rules := []openingView{}
+	for _, o := range s.Openings {
+		v := openingView{OpenRule: o}
+		if f := s.Found(&o); f != nil {
+			v.Finding = f.ID
+		}
+		rules = append(rules, v)
 	}
 	return writeJSON(w, struct {
-		Schema   int               `json:"schema"`
-		ID       string            `json:"id"`
-		Host     fact.HostInfo     `json:"host"`
-		Taken    time.Time         `json:"taken"`
-		Openings []relate.OpenRule `json:"openings"`
-		Coverage []fact.Coverage   `json:"coverage"`
+		Schema   int             `json:"schema"`
+		ID       string          `json:"id"`
+		Host     fact.HostInfo   `json:"host"`
+		Taken    time.Time       `json:"taken"`
+		Openings []openingView   `json:"openings"`
+		Coverage []fact.Coverage `json:"coverage"`
 	}{s.Schema, s.ID, s.Host, s.Taken, rules, s.Coverage})
 }
 
@@ -37,7 +47,7 @@ func Openings(w io.Writer, s *explain.Scan, o Options) error {
 	if len(s.Openings) == 0 {
 		p.bullet("-", p.say("openrule.none"), 0)
 	} else {
-		p.openRules(s.Openings)
+		p.openRules(s)
 	}
 	p.blank()
 	p.bullet("-", p.say("exposure.cloud"), 0)
@@ -56,9 +66,9 @@ func Adoption(w io.Writer, o *relate.OpenRule, q *lease.Ask, opt Options) error 
 	return p.flush(w)
 }
 
-func (p *printer) openRules(in []relate.OpenRule) {
-	rules := slices.Clone(in)
-	slices.SortStableFunc(rules, func(a, b relate.OpenRule) int { return drifts(&b) - drifts(&a) })
+func (p *printer) openRules(s *explain.Scan) {
+	rules := slices.Clone(s.Openings)
+	slices.SortStableFunc(rules, func(a, b relate.OpenRule) int { return p.doubt(s, &b) - p.doubt(s, &a) })
 	var head []string
 	for _, c := range []string{"id", "port", "from", "service", "since", "saved", "lease"} {
 		head = append(head, p.say("openrule.col."+c))
@@ -69,18 +79,31 @@ func (p *printer) openRules(in []relate.OpenRule) {
 	}
 	p.table(0, []int{10, 14, 18, 9, 12, 6, 0}, rows)
 	for i := range rules {
-		if rules[i].Drift != "" {
+		switch p.doubt(s, &rules[i]) {
+		case 2:
 			p.blank()
 			p.openRule(&rules[i])
+		case 1:
+			p.blank()
+			how := rules[i].Drift
+			if how == "typed" && rules[i].Kept == "runtime" {
+				how = "runtime"
+			}
+			p.hang(rules[i].ID+"  ", p.say("openrule.ask."+how, "id", rules[i].ID), 0)
 		}
 	}
 }
 
-func drifts(o *relate.OpenRule) int {
-	if o.Drift != "" {
-		return 1
+// doubt is 2 for a rule that a finding is about, 1 for one that somebody made past
+// what keeps the configuration and that may be meant to be there.
+func (p *printer) doubt(s *explain.Scan, o *relate.OpenRule) int {
+	switch {
+	case o.Drift == "":
+		return 0
+	case s.Found(o) != nil:
+		return 2
 	}
-	return 0
+	return 1
 }
 
 func (p *printer) openRuleRow(o *relate.OpenRule) []string {

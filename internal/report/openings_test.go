@@ -9,6 +9,7 @@ import (
 	"demine/internal/explain"
 	"demine/internal/fact"
 	"demine/internal/i18n"
+	"demine/internal/judge"
 	"demine/internal/relate"
 )
 
@@ -17,18 +18,20 @@ import (
 func TestOpenings(t *testing.T) {
 	at := time.Date(2026, 11, 10, 20, 42, 0, 0, time.UTC)
 	port := []fact.PortRange{{From: 6380, To: 6380}}
-	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Host: fact.HostInfo{Name: "shop"}, Openings: []relate.OpenRule{
+	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Host: fact.HostInfo{Name: "shop"}, Findings: []judge.Finding{{Subject: "opening:O-222222"}}, Openings: []relate.OpenRule{
 		{ID: "O-111111", Proto: "tcp", Ports: []fact.PortRange{{From: 80, To: 80}, {From: 443, To: 445}}, Everyone: true, Kept: "saved",
 			Since: at, Known: "not-later", Listeners: []string{"tcp 0.0.0.0:80"}, Service: "nginx"},
-		{ID: "O-222222", Proto: "tcp", Ports: port, Sources: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("10.0.0.0/8")},
+		{Ref: "opening:O-222222", ID: "O-222222", Proto: "tcp", Ports: port, Sources: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("10.0.0.0/8")},
 			Kept: "runtime", Since: at, Known: "command", Drift: "typed", Text: "-A INPUT\x1b[2J -j ACCEPT", Chain: "INPUT", N: 5, Backend: "iptables-nft",
 			By: []relate.Typed{{Opening: relate.Opening{Time: at, User: "ops\u202e", Text: "iptables -I INPUT", Source: "history"}}}},
+		{Ref: "opening:O-444444", ID: "O-444444", Proto: "tcp", Ports: port, Kept: "saved", Drift: "typed"},
 		{ID: "O-333333", Proto: "tcp", Ports: port, Kept: "runtime", Keeper: "demine", Lease: "L-7Q2KD", Left: 60},
 	}}
 	for lang, want := range map[string][]string{
 		i18n.English: {"O-222222  6380/tcp     203.0.113.7 +1  nobody   2026-11-10    no     none", "≤ 2026-11-10", "80,443-445/tcp", "L-7Q2KD",
-			"nothing will close it", `-A INPUT\x1b[2J -j ACCEPT`, "opened 2026-11-10 20:42:00 UTC by ops", "demine lease adopt O-222222"},
-		i18n.Chinese: {"203.0.113.7 +1", "无监听", "没有任何东西会关闭它", "demine lease close O-222222"},
+			"nothing will close it", `-A INPUT\x1b[2J -j ACCEPT`, "opened 2026-11-10 20:42:00 UTC by ops", "demine lease adopt O-222222",
+			"O-444444  typed by hand; it may well be meant to stay"},
+		i18n.Chinese: {"203.0.113.7 +1", "无监听", "没有任何东西会关闭它", "demine lease close O-222222", "O-444444 手工敲入，很可能本就要长期保留"},
 	} {
 		var b strings.Builder
 		if err := Openings(&b, s, Options{Catalogue: i18n.Load(lang), Width: 80}); err != nil {
