@@ -255,3 +255,37 @@ func TestBanned(t *testing.T) {
 		}
 	}
 }
+
+// Where the mark is given in iptables-legacy, a lease is read with the date that
+// it ends at, and is none once that has come.
+func TestOwnChain(t *testing.T) {
+	d := Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 6380}
+	end := openTime.Add(24*time.Hour + 30*time.Minute)
+	mangle := live("*mangle\n:PREROUTING ACCEPT [0:0]\n:DEMINE_LEASE - [0:0]\n-A PREROUTING -j DEMINE_LEASE\n"+
+		"-A DEMINE_LEASE -j MARK --set-xmark 0x0/0x1000\n-A DEMINE_LEASE -m addrtype ! --dst-type LOCAL -j RETURN\n"+
+		"-A DEMINE_LEASE -s 203.0.113.7/32 -p tcp -m tcp --dport 6380 -m comment --comment L-7Q2KD -j MARK --set-xmark 0x1000/0x1000\nCOMMIT\n", false)
+	rule := &mangle[0].Chains[1].Rules[2]
+	rule.Unknown = append(rule.Unknown, fmt.Sprintf("time < %d", end.Unix()))
+	mangle[0].Backend = "iptables-legacy"
+	doorway := live(filter("DROP", `-A INPUT -m mark --mark 0x1000/0x1000 -m comment --comment "demine lease" -j ACCEPT`), false)
+	for _, c := range []struct {
+		now   time.Duration
+		reach string
+		left  int
+	}{{-31 * time.Minute, "some rule [203.0.113.7/32] :1", 1860}, {-time.Second, "some rule [203.0.113.7/32] :1", 1}, {0, "nobody policy", 0}} {
+		x := drifting(append(slices.Clone(mangle), doorway...), nil)
+		x.Now = end.Add(c.now)
+		n := NetOf(x.S)
+		n.Now = x.Now
+		if got := said(n.Reach(d)); got != c.reach {
+			t.Errorf("%v: got %q, want %q", c.now, got, c.reach)
+		}
+		got := x.leases()
+		if len(got) != min(1, c.left) || c.left > 0 && (got[0].Lease != "L-7Q2KD" || got[0].Left != c.left || got[0].Proto != "tcp") {
+			t.Errorf("%v: %+v", c.now, got)
+		}
+		if r := WithoutLeases(x.S.Firewall, []string{"L-7Q2KD"})[0].Chains[1].Rules; len(r) != 2 || len(mangle[0].Chains[1].Rules) != 3 {
+			t.Errorf("without it: %+v", r)
+		}
+	}
+}

@@ -57,11 +57,13 @@ type Typed struct {
 	Lasts bool      `json:"lasts,omitempty"` // it wrote the configuration of ufw or firewalld, as is their way
 }
 
-// ShutTable is that of doors that demine shut, LeaseTable that of its leases, and LeaseComment marks the rules of
-// the host's chains that let in whom it marks.
+// ShutTable is that of doors that demine shut, LeaseTable that of its leases, LeaseChain the one in the table mangle of
+// iptables-legacy where the kernel can have no such table, and LeaseComment marks the rules of the host's chains that
+// let in whom they mark.
 const (
 	ShutTable    = "demine"
 	LeaseTable   = "demine_lease"
+	LeaseChain   = "DEMINE_LEASE"
 	LeaseComment = "demine lease"
 )
 
@@ -74,16 +76,24 @@ func ours(rs *fact.Ruleset) bool {
 func WithoutLeases(sets []fact.Ruleset, names []string) []fact.Ruleset {
 	out := slices.Clone(sets)
 	for i := range out {
-		if out[i].Persisted != "" || out[i].Table != LeaseTable || !ours(&out[i]) {
-			continue
-		}
 		out[i].Chains = slices.Clone(out[i].Chains)
 		for j := range out[i].Chains {
 			c := &out[i].Chains[j]
+			if !HoldsLeases(&out[i], c) {
+				continue
+			}
 			c.Rules = slices.DeleteFunc(slices.Clone(c.Rules), func(r fact.Rule) bool { return slices.Contains(names, r.Comment) })
 		}
 	}
 	return out
+}
+
+// HoldsLeases reports whether a chain in force is demine's own for leases.
+func HoldsLeases(rs *fact.Ruleset, c *fact.Chain) bool {
+	if rs.Persisted != "" {
+		return false
+	}
+	return rs.Table == LeaseTable && ours(rs) || rs.Backend == "iptables-legacy" && rs.Table == "mangle" && c.Name == LeaseChain
 }
 
 // openingID names a rule by what it is and not by its place, which moves.

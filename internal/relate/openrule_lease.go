@@ -3,7 +3,9 @@ package relate
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"demine/internal/fact"
 )
@@ -15,6 +17,9 @@ func (x *Index) leases() (out []OpenRule) {
 			ID: openingID(rs, c.Name, r.Comment+" "+r.Text), Backend: rs.Backend, Family: rs.Family, Table: rs.Table,
 			Chain: c.Name, N: r.N, Text: r.Text, Proto: r.Proto, Ports: r.DPort, Sources: askedSources(r), Packets: r.Packets,
 			Kept: "runtime", Keeper: "demine", Lease: r.Comment, Left: r.Left,
+		}
+		if at, ok := EndOf(r); ok {
+			o.Left = max(0, int(at.Sub(x.Now)/time.Second))
 		}
 		o.Ref, o.Everyone = fact.Ref("opening:"+o.ID), len(o.Sources) == 0
 		x.leadsTo(&o, nil)
@@ -44,19 +49,36 @@ func (x *Index) leasesOf(e *Exposure) string {
 	return strings.Join(out, ", ")
 }
 
-// eachAdmission goes through the elements of the table of leases.
+// eachAdmission goes through what lets somebody in for a lease.
 func (x *Index) eachAdmission(f func(*fact.Ruleset, *fact.Chain, *fact.Rule)) {
 	for i := range x.S.Firewall {
 		rs := &x.S.Firewall[i]
-		if rs.Persisted != "" || rs.Table != LeaseTable || !ours(rs) {
-			continue
-		}
 		for j := range rs.Chains {
-			for k := range rs.Chains[j].Rules {
-				if r := &rs.Chains[j].Rules[k]; r.SetMark.Mask != 0 && len(r.DPort) > 0 && r.Comment != "" {
-					f(rs, &rs.Chains[j], r)
+			c := &rs.Chains[j]
+			if !HoldsLeases(rs, c) {
+				continue
+			}
+			for k := range c.Rules {
+				r := &c.Rules[k]
+				if at, ends := EndOf(r); ends && !at.After(x.Now) { // it stands there still
+					continue
+				}
+				if r.SetMark.Mask != 0 && len(r.DPort) > 0 && r.Comment != "" {
+					f(rs, c, r)
 				}
 			}
 		}
 	}
+}
+
+// EndOf is the time by the wall clock from which a rule matches nothing any more;
+// false: it has no such end.
+func EndOf(r *fact.Rule) (time.Time, bool) {
+	for _, word := range r.Unknown {
+		if s, ok := strings.CutPrefix(word, "time < "); ok {
+			at, err := strconv.ParseInt(s, 10, 64)
+			return time.Unix(at, 0), err == nil
+		}
+	}
+	return time.Time{}, false
 }

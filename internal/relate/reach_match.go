@@ -164,6 +164,8 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 		return truthOf((f[1] == "unicast" || f[1] == "host") != not)
 	case name == "meta" && w.base.lease && len(f) == 3 && f[0] == "time":
 		return w.clock(f[1], f[2])
+	case name == "time" && len(f) == 2:
+		return w.clock(f[0], f[1])
 	case name == "rpfilter": // the sender's way back is through the same interface
 		return truthOf(!slices.Contains(f, "--invert"))
 	}
@@ -173,8 +175,9 @@ func (w *walk) word(word string, r *fact.Rule) truth {
 	return w.rate(word, r)
 }
 
-// clock judges a condition on the wall clock. Only demine's own table is judged
-// by the time of the look: what others open at some hours they do open.
+// clock judges a condition on the wall clock by the time of the look: an end in
+// demine's own table, and of others a date that is the end of a rule. What they
+// open at some hours they do open.
 func (w *walk) clock(op, seconds string) truth {
 	at, err := strconv.ParseInt(seconds, 10, 64)
 	if err != nil || w.net.Now.IsZero() {

@@ -3,6 +3,7 @@ package xtables
 import (
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // Criteria are what a rule made here matches; none match everything.
@@ -12,8 +13,12 @@ type Criteria struct {
 	Src   netip.Prefix // of the table's family
 	In    string       // interface; a trailing * is a prefix
 
-	Mark    uint32 // all of these bits are set in the packet's mark; 0: any
-	Comment string // for people, at most 255 bytes
+	Mark        uint32    // all of these bits are set in the packet's mark; 0: any
+	Unmarked    uint32    // none of these
+	NotLocal    bool      // it is not for an address of this host
+	Established bool      // of a connection that is
+	Until       time.Time // by the wall clock of this host, to the second and with it; zero: always
+	Comment     string    // for people, at most 255 bytes
 }
 
 // Verdict is that of a standard target.
@@ -39,23 +44,49 @@ const (
 
 // NewEntry makes a rule of a family.
 func NewEntry(family string, m Criteria, v Verdict) Entry {
+	return newEntry(family, m, newPart("", 0, order.AppendUint32(nil, uint32(v)), standardTarget))
+}
+
+// NewMark makes a rule that changes the mark to mark &^ mask ^ value and goes on.
+func NewMark(family string, m Criteria, value, mask uint32) Entry {
+	info := order.AppendUint32(order.AppendUint32(nil, value), mask) // struct xt_mark_tginfo2
+	return newEntry(family, m, newPart("MARK", 2, info, 0))
+}
+
+func newEntry(family string, m Criteria, target []byte) Entry {
 	l := layouts[family]
 	b := make([]byte, l.head)
 	m.head(l, b)
-	b = append(b, m.ports()...)
+	b = append(b, m.matches()...)
+	order.PutUint16(b[l.ip+4:], uint16(len(b)))
+	b = append(b, target...)
+	order.PutUint16(b[l.ip+6:], uint16(len(b)))
+	return Entry{Bytes: b}
+}
+
+// matches are those of a rule, what costs least first: the kernel asks them in
+// their order.
+func (m Criteria) matches() []byte {
+	b := m.ports()
 	if m.Mark != 0 {
 		b = append(b, newMatch("mark", 1, MarkInfo(m.Mark))...)
+	}
+	if m.Unmarked != 0 {
+		b = append(b, newMatch("mark", 1, markInfo(0, m.Unmarked))...)
+	}
+	if m.NotLocal {
+		b = append(b, newMatch("addrtype", 1, notLocal())...)
+	}
+	if m.Established {
+		b = append(b, newMatch("conntrack", 3, established())...)
+	}
+	if !m.Until.IsZero() {
+		b = append(b, newMatch("time", 0, untilInfo(m.Until))...)
 	}
 	if m.Comment != "" {
 		b = append(b, newMatch("comment", 0, CommentInfo(m.Comment))...)
 	}
-	target := len(b)
-	b = append(b, make([]byte, standardTarget)...)
-	order.PutUint16(b[target:], standardTarget)
-	order.PutUint32(b[target+partHead:], uint32(v))
-	order.PutUint16(b[l.ip+4:], uint16(target))
-	order.PutUint16(b[l.ip+6:], uint16(len(b)))
-	return Entry{Bytes: b}
+	return b
 }
 
 // head fills struct ipt_ip or ip6t_ip6.
@@ -102,18 +133,53 @@ func (m Criteria) ports() []byte {
 
 // newMatch is a struct xt_entry_match.
 func newMatch(name string, revision byte, info []byte) []byte {
-	b := make([]byte, partHead, partHead+len(info))
-	order.PutUint16(b, uint16(partHead+len(info)))
+	return newPart(name, revision, info, 0)
+}
+
+// newPart is a struct xt_entry_match or xt_entry_target with its own structure,
+// padded to XT_ALIGN or to a size.
+func newPart(name string, revision byte, info []byte, size int) []byte {
+	b := make([]byte, max(size, partHead+(len(info)+7)&^7))
+	order.PutUint16(b, uint16(len(b)))
 	copy(b[2:], name)
 	b[partHead-1] = revision
-	return append(b, info...)
+	copy(b[partHead:], info)
+	return b
 }
 
 // MarkInfo is struct xt_mark_mtinfo1, padded: all of these bits are set.
-func MarkInfo(mark uint32) []byte {
+func MarkInfo(mark uint32) []byte { return markInfo(mark, mark) }
+
+func markInfo(value, mask uint32) []byte {
 	b := make([]byte, 16)
-	order.PutUint32(b, mark)
-	order.PutUint32(b[4:], mark)
+	order.PutUint32(b, value)
+	order.PutUint32(b[4:], mask)
+	return b
+}
+
+// notLocal is struct xt_addrtype_info_v1 with XT_ADDRTYPE_LOCAL, inverted.
+func notLocal() []byte {
+	b := make([]byte, 8)
+	order.PutUint16(b[2:], 1<<2)
+	order.PutUint32(b[4:], 1<<1)
+	return b
+}
+
+// established is struct xt_conntrack_mtinfo3 with the state alone.
+func established() []byte {
+	b := make([]byte, 164)
+	order.PutUint16(b[ctFlagsAt:], ctState)
+	order.PutUint16(b[ctFlagsAt+4:], 1<<1)
+	return b
+}
+
+// untilInfo is struct xt_time_info: every day and hour until date_stop, in UTC.
+func untilInfo(end time.Time) []byte {
+	b := make([]byte, timeInfo)
+	order.PutUint32(b[4:], uint32(end.Unix()))
+	order.PutUint32(b[12:], maxDaytime)
+	order.PutUint32(b[16:], allMonthdays)
+	b[20] = allWeekdays
 	return b
 }
 

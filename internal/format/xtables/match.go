@@ -61,6 +61,7 @@ func init() {
 		"mark":      {[5]int{17, 9}, readMark},
 		"mac":       {[5]int{12}, readMAC},
 		"set":       {[5]int{0, 4, 4, 4, 4}, readSet},
+		"time":      {[5]int{22}, readTime},
 	}
 }
 
@@ -176,14 +177,16 @@ func readState(_ uint8, b []byte, r *fact.Rule) {
 // The bits of match_flags and invert_flags, XT_CONNTRACK_*.
 const ctState, ctOrigDstPort, ctDirection, ctStateAlias = 1 << 0, 1 << 9, 1 << 12, 1 << 13
 
+// ctFlagsAt is where they are: behind eight addresses, expires, l4proto and four ports.
+const ctFlagsAt = 8*16 + 8 + 2 + 8
+
 // readConntrack reads struct xt_conntrack_mtinfo1 to 3: the state, and with
 // words the port that a packet was for at first and its direction.
 func readConntrack(rev uint8, b []byte, r *fact.Rule) {
-	at := 8*16 + 8 + 2 + 8 // eight addresses, expires, l4proto, four ports
-	flags, invert := order.Uint16(b[at:]), order.Uint16(b[at+2:])
-	mask := uint16(b[at+4])
+	flags, invert := order.Uint16(b[ctFlagsAt:]), order.Uint16(b[ctFlagsAt+2:])
+	mask := uint16(b[ctFlagsAt+4])
 	if rev >= 2 {
-		mask = order.Uint16(b[at+4:])
+		mask = order.Uint16(b[ctFlagsAt+4:])
 	}
 	word, opt := "conntrack", "ctstate"
 	if flags&ctStateAlias != 0 {
