@@ -55,7 +55,8 @@ type desk struct {
 	list []lease.Lease
 	now  lease.Clock
 
-	changed bool // the list, otherwise than by what it is shorter
+	changed bool              // the list, otherwise than by what it is shorter
+	in      *respond.Admitted // what the filter held when reconcile had nothing to do; nil: it changed that
 
 	later  bool              // what a reload threw out is not put back this time
 	places *[]respond.RuleAt // where the doorways were when all leases were in force; nil: it is not the keeper who looks

@@ -78,7 +78,7 @@ func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long b
 // prolong writes the new end down before the kernel gets it: an element that
 // ends later than its record would be taken for nobody's.
 func (d *desk) prolong(ctx context.Context, longer lease.Lease) error {
-	in, err := d.filter.Admitted(ctx)
+	in, err := d.inForce(ctx)
 	if err != nil {
 		return err
 	}

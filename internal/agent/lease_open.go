@@ -56,7 +56,7 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (L
 	if err != nil {
 		return out, err
 	}
-	in, err := d.filter.Admitted(ctx)
+	in, err := d.inForce(ctx)
 	if err != nil {
 		return out, unavailable(err)
 	}

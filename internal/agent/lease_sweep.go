@@ -60,10 +60,22 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	if len(d.list) != before || d.changed { // what was done is done, also before an error
 		err = errors.Join(err, d.st.SaveLeases(d.list))
 	}
-	if len(d.opened()) == 0 && (in.Mark != 0 || len(in.Doorways) > 0) {
+	retired := len(d.opened()) == 0 && (in.Mark != 0 || len(in.Doorways) > 0)
+	if retired {
 		err = errors.Join(err, d.filter.Retire(ctx))
 	}
+	if d.in = &in; retired || len(s.Over)+len(s.Gone)+len(s.Back)+len(s.Trouble) > 0 {
+		d.in = nil
+	}
 	return s, err
+}
+
+// inForce is what the filter holds, as reconcile read it unless it changed that.
+func (d *desk) inForce(ctx context.Context) (respond.Admitted, error) {
+	if d.in != nil {
+		return *d.in, nil
+	}
+	return d.filter.Admitted(ctx)
 }
 
 // endOver ends what is over by the clocks.

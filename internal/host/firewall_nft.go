@@ -16,9 +16,10 @@ import (
 )
 
 // readNFT reads the nftables of the calling thread's network namespace, those
-// of iptables-nft among them. It asks nothing where nf_tables is a module that
-// is not loaded, because the question would load it.
-func readNFT() ([]fact.Ruleset, []fact.Gap) {
+// of iptables-nft among them, and the elements of sets if they are wanted. It
+// asks nothing where nf_tables is a module that is not loaded, because the
+// question would load it.
+func readNFT(elements bool) ([]fact.Ruleset, []fact.Gap) {
 	there, err := hasModule("nf_tables")
 	if err != nil {
 		return nil, []fact.Gap{sysGap("nftables", err)}
@@ -28,7 +29,7 @@ func readNFT() ([]fact.Ruleset, []fact.Gap) {
 	}
 	var dump *nftrules.Dump
 	for range 10 {
-		dump, err = dumpNFT()
+		dump, err = dumpNFT(elements)
 		if !errors.Is(err, errChanged) {
 			break
 		}
@@ -100,9 +101,9 @@ func interfaceNames() func(uint32) string {
 	return func(n uint32) string { return names[n] }
 }
 
-// dumpNFT asks for everything once. What was read before an error is kept,
-// except when the tables changed meanwhile.
-func dumpNFT() (*nftrules.Dump, error) {
+// dumpNFT asks for everything once, for elements if they are wanted. What was
+// read before an error is kept, except when the tables changed meanwhile.
+func dumpNFT(elements bool) (*nftrules.Dump, error) {
 	s, err := newNetfilter()
 	if err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func dumpNFT() (*nftrules.Dump, error) {
 		}
 	}
 	for _, set := range d.Sets() {
-		if !set.Wanted() {
+		if !elements || !set.Wanted() {
 			continue
 		}
 		req := attr(1, set.RawTable+"\x00") + attr(2, set.RawName+"\x00")

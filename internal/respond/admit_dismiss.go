@@ -68,7 +68,7 @@ func (l leases) resolved(cut []Admission) leases {
 func (f liveFilter) Admitted(ctx context.Context) (Admitted, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	sets, err := rulesInForce(ctx)
+	sets, err := placesInForce(ctx)
 	if err != nil {
 		return Admitted{}, err
 	}
@@ -106,7 +106,7 @@ func (f liveFilter) Retire(ctx context.Context) error {
 		return admitError(err)
 	}
 	return admitError(editNFTables(func(*nfTables) ([]message, error) {
-		sets, err := rulesInForce(ctx)
+		sets, err := placesInForce(ctx)
 		out := closeNFT(sets)
 		if slices.ContainsFunc(sets, isLeaseTable) {
 			out = append(out, nfMessage(unix.NFT_MSG_DELTABLE, "inet", 0, textAttr(unix.NFTA_TABLE_NAME, leaseTable)))

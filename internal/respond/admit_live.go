@@ -78,7 +78,7 @@ func admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, a
 			if len(doors) == 0 {
 				return nil, nil
 			}
-			sets, err := rulesInForce(ctx)
+			sets, err := placesInForce(ctx)
 			if err != nil {
 				return nil, err
 			}

@@ -155,8 +155,13 @@ func (r RuleAt) chain(sets []fact.Ruleset) *fact.Chain {
 }
 
 // whole gives one of the rules of each place: a rule with a set is several.
-func whole(in []fact.Rule) []fact.Rule {
-	return slices.CompactFunc(slices.Clone(in), func(a, b fact.Rule) bool { return a.N == b.N })
+func whole(in []fact.Rule) (out []fact.Rule) {
+	for i := range in {
+		if len(out) == 0 || out[len(out)-1].N != in[i].N {
+			out = append(out, in[i])
+		}
+	}
+	return out
 }
 
 func distance(a, b int) int { return max(a-b, b-a) }

@@ -96,7 +96,15 @@ func (f liveFilter) usable(sets []fact.Ruleset) []way {
 // rulesInForce reads the filter; what could not be read is an error, since a
 // change must know all of it.
 func rulesInForce(ctx context.Context) ([]fact.Ruleset, error) {
-	sets, gaps := host.ReadFirewall(ctx)
+	return whatInForce(host.ReadFirewall(ctx))
+}
+
+// placesInForce is rulesInForce without what is in sets of nftables.
+func placesInForce(ctx context.Context) ([]fact.Ruleset, error) {
+	return whatInForce(host.ReadRules(ctx))
+}
+
+func whatInForce(sets []fact.Ruleset, gaps []fact.Gap) ([]fact.Ruleset, error) {
 	for _, g := range gaps {
 		if g.Code != "not-read" {
 			return sets, fmt.Errorf("read the packet filter: %s: %s", g.What, g.Detail)

@@ -29,6 +29,9 @@ func attrs(b []byte) iter.Seq2[uint16, []byte] {
 type table map[uint16][]byte
 
 func nest(b []byte) table {
+	if len(b) == 0 {
+		return nil
+	}
 	t := table{}
 	for typ, v := range attrs(b) {
 		if _, ok := t[typ]; !ok {
@@ -62,4 +65,11 @@ func (t table) raw(typ uint16) string {
 }
 
 // data is the value inside a nest of NFTA_DATA_VALUE.
-func (t table) data(typ uint16) []byte { return nest(t[typ])[1] }
+func (t table) data(typ uint16) []byte {
+	for typ, v := range attrs(t[typ]) {
+		if typ == 1 {
+			return v
+		}
+	}
+	return nil
+}

@@ -123,17 +123,18 @@ func (m *machine) fork(n int, f func(i int, a *alt)) bool {
 		return false
 	}
 	m.dump.parts += n * len(m.alts)
-	var next []alt
-	for _, a := range m.alts {
+	next := make([]alt, 0, n*len(m.alts))
+	for i := range m.alts {
+		a := &m.alts[i]
 		if a.done {
-			next = append(next, a)
+			next = append(next, *a)
 			continue
 		}
-		for i := range n {
-			b := a
+		for k := range n {
+			next = append(next, *a)
+			b := &next[len(next)-1] // in its place: a thousand copies of it take as long as all the rest
 			b.rule.Unknown = slices.Clone(a.rule.Unknown)
-			f(i, &b)
-			next = append(next, b)
+			f(k, b)
 		}
 	}
 	m.alts = next

@@ -2,6 +2,7 @@ package nftrules
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -43,7 +44,7 @@ func (s *Set) readHits() (out []hit, ok bool) {
 		}
 	}
 	out = append(out, intervals(begins, ends)...)
-	slices.SortStableFunc(out, func(a, b hit) int { return bytes.Compare(a.from, b.from) })
+	slices.SortFunc(out, func(a, b hit) int { return cmp.Or(bytes.Compare(a.from, b.from), bytes.Compare(a.span.to, b.span.to)) })
 	return out, true
 }
 
@@ -150,7 +151,8 @@ func (m *machine) vmap(fields []value, hits []hit, name string) {
 		m.finish(verdict{"continue", ""})
 		return
 	}
-	if !m.fork(len(hits), func(i int, a *alt) { m.entry(a, fields, hits[i]) }) {
+	one := m.apart()
+	if !m.fork(len(hits), func(i int, a *alt) { one.entry(a, fields, hits[i]) }) {
 		m.doubt(left + " vmap")
 		m.finish(verdict{"other", "vmap"})
 	}
@@ -166,8 +168,8 @@ func (m *machine) implied(fields []value) string {
 }
 
 // entry narrows a by one entry of a map and gives it the verdict.
-func (m *machine) entry(a *alt, fields []value, h hit) {
-	m.key(a, fields, h.span)
+func (one *machine) entry(a *alt, fields []value, h hit) {
+	one.key(a, fields, h.span)
 	v, ok := verdictOf(h.to)
 	if !ok {
 		v = verdict{"other", ""}
@@ -175,8 +177,14 @@ func (m *machine) entry(a *alt, fields []value, h hit) {
 	a.decide(v)
 }
 
-// key narrows a by a key, field by field.
-func (m *machine) key(a *alt, fields []value, s span) {
+// apart is a machine for the same rule with one alternative.
+func (m *machine) apart() *machine {
+	return &machine{dump: m.dump, ifname: m.ifname, rule: m.rule, alts: make([]alt, 1)}
+}
+
+// key narrows a by a key, field by field, in a machine of its own.
+func (one *machine) key(a *alt, fields []value, s span) {
+	one.alts[0] = *a
 	at := 0
 	for _, f := range fields {
 		part, ok := s.cut(at, f.size)
@@ -185,18 +193,17 @@ func (m *machine) key(a *alt, fields []value, s span) {
 		}
 		at += (f.size + 3) &^ 3
 		if !ok {
-			a.rule.Unknown = append(a.rule.Unknown, f.text)
+			one.alts[0].rule.Unknown = append(one.alts[0].rule.Unknown, f.text)
 			continue
 		}
-		one := machine{dump: m.dump, ifname: m.ifname, rule: m.rule, alts: []alt{*a}}
 		apply, ok := one.plan(f, []span{part}, false)
 		if !ok {
 			one.doubt(f.text)
 		} else {
 			apply()
 		}
-		*a = one.alts[0]
 	}
+	*a = one.alts[0]
 }
 
 func (s span) cut(at, n int) (span, bool) {
@@ -218,8 +225,9 @@ func (m *machine) tuple(fields []value, hits []hit, not bool, name string) {
 		m.each(xtables.Never)
 		return
 	}
+	one := m.apart()
 	if not || !m.fork(len(hits), func(i int, a *alt) {
-		m.key(a, fields, hits[i].span)
+		one.key(a, fields, hits[i].span)
 		hits[i].own.apply(&a.rule)
 	}) {
 		m.doubtOf(value{text: left}, bang(not, "!="), right)
