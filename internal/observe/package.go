@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"errors"
 	"hash"
@@ -27,6 +30,7 @@ var packages = &Observer{
 	Reads: []string{
 		"/var/lib/dpkg/status", "/var/lib/dpkg/info", "/var/lib/dpkg/info/*", "/var/lib/dpkg/diversions",
 		apkDatabases[0].String(), apkDatabases[1].String(),
+		"/var/lib/rpm/*", "/usr/lib/sysimage/rpm/*", prelinked.String(),
 	},
 	Follows: []string{fact.KindFile},
 	See:     seePackages,
@@ -40,16 +44,12 @@ const (
 
 // foreignDatabases are those that are not read yet: whether a package owns a
 // file is then unknown.
-var foreignDatabases = []fact.Path{
-	"/var/lib/rpm/Packages", "/var/lib/rpm/Packages.db", "/var/lib/rpm/rpmdb.sqlite",
-	"/usr/lib/sysimage/rpm/Packages", "/usr/lib/sysimage/rpm/Packages.db", "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-	"/var/lib/pacman/local",
-}
+var foreignDatabases = []fact.Path{"/var/lib/pacman/local"}
 
 func seePackages(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
 	var p Part
-	apk := apkDatabase(v)
-	if !exists(v, "/var/lib/dpkg/status") && apk == "" {
+	apk, rpm := apkDatabase(v), rpmDatabases(v)
+	if !exists(v, "/var/lib/dpkg/status") && apk == "" && rpm == nil {
 		for _, db := range foreignDatabases {
 			if exists(v, db) {
 				p.Gaps = append(p.Gaps, fact.Gap{Code: "package-database-unread", What: db.String()})
@@ -59,12 +59,17 @@ func seePackages(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part
 		return p, nil
 	}
 	d := &owners{v: v, in: in, want: map[string]bool{}, owner: map[string]string{}, from: map[string]string{}, places: newPlaces(v, &fact.Snapshot{})}
-	d.hash, d.sums = md5.New, d.md5sums
+	d.sums = d.md5sums
 	d.ask()
-	if apk != "" {
+	switch {
+	case apk != "":
 		d.readApk(apk, &p)
-	} else if err := d.read(ctx, &p); err != nil {
-		return p, err
+	case rpm != nil:
+		d.readRpm(ctx, rpm, &p)
+	default:
+		if err := d.read(ctx, &p); err != nil {
+			return p, err
+		}
 	}
 	sums := d.verify(ctx, &p)
 	for _, f := range in.File {
@@ -94,8 +99,7 @@ type owners struct {
 	owner  map[string]string // path as a list has it → name of the list, "libc6:amd64"
 	from   map[string]string // diverted path → the one that its package ships
 
-	hash func() hash.Hash                                      // of the sums that files came with
-	sums func(list string, p *Part) (byPath map[string]string) // in hex
+	sums func(list string, p *Part) (byPath map[string]string) // that files came with, in hex
 }
 
 // ask collects every name under which a list could have one of the paths.
@@ -254,7 +258,7 @@ func (d *owners) verify(ctx context.Context, p *Part) map[fact.Ref]string {
 		for _, name := range d.namesOf(f.Path) {
 			want = cmp.Or(want, sums[list][name])
 		}
-		if want == "" {
+		if hashes[len(want)] == nil {
 			continue // a configuration file, or shipped without sums
 		}
 		sum, ok := done[f.ID]
@@ -262,7 +266,7 @@ func (d *owners) verify(ctx context.Context, p *Part) map[fact.Ref]string {
 			n++
 			left -= f.Size
 			var err error
-			if sum, err = d.sum(f); err != nil {
+			if sum, err = d.sum(f, hashes[len(want)]); err != nil {
 				p.gap(f.Path, err)
 				continue
 			}
@@ -309,7 +313,10 @@ func (d *owners) md5sums(list string, p *Part) map[string]string {
 	return dpkg.Md5sums(b, func(f string) bool { return d.want[f] })
 }
 
-func (d *owners) sum(f *fact.File) (string, error) {
+// hashes are those of sums by how many digits they have.
+var hashes = map[int]func() hash.Hash{32: md5.New, 40: sha1.New, 64: sha256.New, 128: sha512.New}
+
+func (d *owners) sum(f *fact.File, sum func() hash.Hash) (string, error) {
 	r, info, err := d.v.Open(f.Path)
 	if err != nil {
 		return "", err
@@ -318,7 +325,7 @@ func (d *owners) sum(f *fact.File) (string, error) {
 	if info.ID != f.ID {
 		return "", errors.New("the file was replaced meanwhile: " + path.Base(string(f.Path)))
 	}
-	h := d.hash()
+	h := sum()
 	if _, err := io.Copy(h, io.NewSectionReader(r, 0, min(info.Size, maxHashed))); err != nil {
 		return "", err
 	}

@@ -2,7 +2,6 @@ package observe
 
 import (
 	"bytes"
-	"crypto/sha1"
 	"strings"
 
 	"demine/internal/fact"
@@ -16,9 +15,16 @@ var apkDatabases = []fact.Path{"/lib/apk/db/installed", "/usr/lib/apk/db/install
 // maxApk is more than ten times the database of a host with 1000 packages.
 const maxApk = 64 << 20
 
+// dpkgInstalls reports whether the host's packages are those of dpkg: nobody is then
+// fooled by another database that lies there.
+func dpkgInstalls(v *View) bool {
+	i, err := v.Stat("/var/lib/dpkg/status")
+	return err == nil && i.Size > 0
+}
+
 // apkDatabase is the one that there is, on a host where dpkg installed nothing.
 func apkDatabase(v *View) fact.Path {
-	if i, err := v.Stat("/var/lib/dpkg/status"); err == nil && i.Size > 0 {
+	if dpkgInstalls(v) {
 		return ""
 	}
 	for _, db := range apkDatabases {
@@ -32,7 +38,7 @@ func apkDatabase(v *View) fact.Path {
 // readApk takes the owners, and the sums that files came with.
 func (d *owners) readApk(db fact.Path, p *Part) {
 	shipped := map[string]string{}
-	d.hash, d.sums = sha1.New, func(string, *Part) map[string]string { return shipped }
+	d.sums = func(string, *Part) map[string]string { return shipped }
 	b, _, ok := p.read(d.v, db, maxApk)
 	if !ok {
 		return
