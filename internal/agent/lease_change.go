@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"demine/internal/lease"
+	"demine/internal/relate"
 	"demine/internal/respond"
 	"demine/internal/store"
 )
@@ -15,7 +16,10 @@ type LeaseList struct {
 	Leases []lease.Lease
 	Clock  lease.Clock
 	Swept  Swept
-	Kept   bool // a keeper runs
+	Kept   bool           // a keeper runs
+	Used   map[string]int // connections now, by lease; nil: that cannot be told, see Unused
+	Unused error
+	Saved  []relate.LeaseFile // that would let them in after a boot
 }
 
 // List gives the leases and requests, oldest first, after records and packet
@@ -30,6 +34,15 @@ func (l *Leases) List(ctx context.Context) (LeaseList, error) {
 	out.Swept, err = d.reconcile(ctx)
 	out.Leases, out.Clock = d.list, d.now
 	_, out.Kept = d.st.Keeper()
+	d.release() // what follows may take a while
+	out.Saved = l.savedLeases(ctx)
+	var as []respond.Admission
+	for _, le := range d.opened() {
+		as = append(as, le.Admissions(0)...)
+	}
+	if len(as) > 0 {
+		out.Used, out.Unused = l.filter.Used(ctx, as)
+	}
 	return out, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"demine/internal/format/utmp"
 	"demine/internal/host"
 	"demine/internal/lease"
+	"demine/internal/relate"
 	"demine/internal/respond"
 	"demine/internal/store"
 )
@@ -72,6 +73,8 @@ type keeper struct {
 	pause  time.Duration     // until that is tried again
 	places []respond.RuleAt  // of the doorways, when all was in force
 	tried  time.Duration     // when it was, since boot
+	looked time.Duration     // when files of saved rules were looked at
+	saved  []relate.LeaseFile
 }
 
 // tend does what is due, and says how long until something is due again. It is
@@ -97,6 +100,9 @@ func (k *keeper) tend(ctx context.Context) (done bool, next time.Duration, err e
 		return true, 0, nil
 	}
 	if err := k.warnAll(d, open); err != nil {
+		return false, 0, err
+	}
+	if err := k.tellSaved(ctx, d); err != nil {
 		return false, 0, err
 	}
 	next = keepPause

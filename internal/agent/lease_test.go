@@ -51,6 +51,10 @@ func (f *heldFilter) Dismiss(_ context.Context, as []respond.Admission) error {
 	return nil
 }
 
+func (f *heldFilter) Used(context.Context, []respond.Admission) (map[string]int, error) {
+	return nil, respond.ErrUnavailable
+}
+
 func (f *heldFilter) Retire(context.Context) error {
 	f.mark, f.doorways, f.held = 0, nil, map[netip.Prefix]respond.Admission{}
 	return nil

@@ -50,11 +50,12 @@ func (a *app) leaseList(ctx context.Context, json bool) error {
 	if len(l.Swept.Trouble) > 0 {
 		a.exit(exitPartly)
 	}
+	out := &report.LeaseList{Leases: l.Leases, Clock: l.Clock, Kept: l.Kept, Used: l.Used, Unused: l.Unused, Saved: l.Saved, Swept: swept}
 	if json {
-		return report.LeasesJSON(a.out, l.Leases, l.Clock, l.Kept, swept)
+		return report.LeasesJSON(a.out, out)
 	}
 	a.talkAll(swept)
-	return report.Leases(a.out, l.Leases, l.Clock, l.Kept, a.plainOptions())
+	return report.Leases(a.out, out, a.plainOptions())
 }
 
 // sweptWords say what was found to be other than the records say.

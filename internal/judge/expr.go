@@ -126,7 +126,7 @@ func (plainText) Visit(node *ast.Node) {
 // goNames maps the JSON name of every field that rules can see to its Go name.
 var goNames = fieldNames(
 	fact.HostInfo{}, fact.Load{}, fact.Process{}, fact.Socket{}, fact.Autostart{}, fact.File{},
-	fact.Account{}, fact.Key{}, fact.Service{}, fact.LogEvent{}, fact.Coverage{}, fact.Container{}, fact.Flow{}, fact.Kernel{}, fact.Module{},
+	fact.Account{}, fact.Key{}, fact.Service{}, fact.LogEvent{}, fact.Coverage{}, fact.Container{}, fact.Flow{}, fact.Kernel{}, fact.Module{}, fact.Ruleset{},
 	relate.Exposure{}, relate.OpenRule{}, relate.Schedule{}, relate.Start{}, relate.Past{}, Finding{},
 )
 

@@ -101,6 +101,10 @@ func subjects(x *relate.Index, kind string) []subject {
 		for i := range s.Module {
 			out = append(out, subject{s.Module[i].Ref, &s.Module[i], nil, nil})
 		}
+	case fact.KindFirewall:
+		for i := range s.Firewall {
+			out = append(out, subject{s.Firewall[i].Ref, &s.Firewall[i], originOf(s.Firewall[i].Persisted), nil})
+		}
 	case fact.KindLoad:
 		out = append(out, subject{fact.LoadRef, &s.Load, nil, nil})
 	case "exposure":

@@ -58,6 +58,7 @@ var kinds = map[string]any{
 	fact.KindFlow:      &fact.Flow{},
 	fact.KindModule:    &fact.Module{},
 	fact.KindLoad:      &fact.Load{},
+	fact.KindFirewall:  &fact.Ruleset{},
 	"exposure":         &relate.Exposure{},
 	"opening":          &relate.OpenRule{},
 }

@@ -27,6 +27,7 @@ const (
 	DidPut    = "put-back"  // after a reload of the packet filter
 	DidSweep  = "swept"     // an element that no lease explained was taken away
 	DidWarn   = "warned"    // people were told of the coming end
+	DidFind   = "saved"     // a file that is loaded at boot holds leases: Why is its name
 	DidRefuse = "withdrawn" // a request was withdrawn, or is too old
 )
 

@@ -28,6 +28,29 @@ func (x *Index) leases() (out []OpenRule) {
 	return out
 }
 
+// LeaseFile is a file of saved rules, loaded at boot, that holds leases.
+type LeaseFile struct {
+	Path    fact.Path
+	Backend string // nft, or one of iptables
+}
+
+// SavedLeases are the files into which somebody saved leases with the rest of the
+// packet filter. The rule exposure/lease-saved tells of the same.
+func SavedLeases(sets []fact.Ruleset) (out []LeaseFile) {
+	for i := range sets {
+		rs := &sets[i]
+		table := rs.Backend == "nft" && rs.Family == "inet" && rs.Table == LeaseTable && len(rs.Chains) > 0
+		chain := rs.Backend != "nft" && rs.Table == "mangle" && slices.ContainsFunc(rs.Chains, func(c fact.Chain) bool {
+			return c.Name == LeaseChain && len(c.Rules) > 0
+		})
+		f := LeaseFile{rs.Persisted, rs.Backend}
+		if rs.Persisted != "" && (table || chain) && !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // leasesOf names the leases by which others reach a listener, also by ports that
 // are published for it.
 func (x *Index) leasesOf(e *Exposure) string {

@@ -2,7 +2,6 @@ package report
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
 	"time"
@@ -85,37 +84,6 @@ func (p *printer) leaseSay(id string, l *lease.Lease, left time.Duration) string
 // LeaseWarning is what people are told before a lease ends.
 func LeaseWarning(l *lease.Lease, left time.Duration, c *i18n.Catalogue) string {
 	return newChangePrinter(Options{Catalogue: c}).leaseSay("lease.warn", l, left)
-}
-
-// Leases writes what is open and requested, as a table.
-func Leases(w io.Writer, ls []lease.Lease, now lease.Clock, kept bool, o Options) error {
-	p := newChangePrinter(o)
-	if len(ls) == 0 {
-		p.hang("", p.say("lease.none"), 0)
-		return p.flush(w)
-	}
-	var rows [][]string
-	head := []string{}
-	for _, c := range []string{"id", "port", "left", "from", "who", "why"} {
-		head = append(head, p.say("lease.col."+c))
-	}
-	rows = append(rows, head)
-	open := false
-	for i := range ls {
-		l := &ls[i]
-		left := p.say("lease.col.waits")
-		if l.State == lease.Open {
-			open, left = true, p.say("lease.left", "d", l.Left(now.Boot))
-		}
-		rows = append(rows, []string{l.ID, fmt.Sprintf("%d/%s", l.Port, l.Proto), left,
-			p.say("lease.from", "l", sources(l.From)), p.host(l.Who), p.host(l.Why)})
-	}
-	p.table(0, []int{8, 9, 11, 24, 16, 0}, rows)
-	if open && !kept {
-		p.blank()
-		p.hang("", p.say("lease.no-keeper"), 0)
-	}
-	return p.flush(w)
 }
 
 // LeaseOver, LeaseGone, LeaseBack and LeaseTrouble are the sentences about what

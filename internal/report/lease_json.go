@@ -30,6 +30,7 @@ type LeaseView struct {
 	Through     []string  `json:"through"`
 	Service     string    `json:"service,omitempty"`
 	Container   string    `json:"container,omitempty"`
+	Connections *int      `json:"connections,omitempty"` // that it lets in now; only of a list, and where that can be told
 }
 
 // NewLeaseView makes the view of a lease.
@@ -57,27 +58,6 @@ func LeaseJSON(w io.Writer, v LeaseView, doorways []respond.Doorway, notes, talk
 		Notes    []i18n.Message    `json:"notes"`
 		Swept    []i18n.Message    `json:"swept"`
 	}{fact.SchemaVersion, v, list(doorways), list(notes), list(talk)})
-}
-
-// LeasesJSON writes leases and requests for scripts.
-func LeasesJSON(w io.Writer, ls []lease.Lease, now lease.Clock, kept bool, talk []i18n.Message) error {
-	views := []LeaseView{}
-	for i := range ls {
-		views = append(views, NewLeaseView(&ls[i], leftOf(&ls[i], now)))
-	}
-	return writeJSON(w, struct {
-		Schema int            `json:"schema"`
-		Leases []LeaseView    `json:"leases"`
-		Kept   bool           `json:"kept"`
-		Swept  []i18n.Message `json:"swept"`
-	}{fact.SchemaVersion, views, kept, list(talk)})
-}
-
-func leftOf(l *lease.Lease, now lease.Clock) time.Duration {
-	if l.State != lease.Open {
-		return 0
-	}
-	return l.Left(now.Boot)
 }
 
 // LeaseTrailJSON writes the events that fit and what the verification found.

@@ -26,6 +26,7 @@ const (
 // connection is an entry of conntrack: who asked for what, and who answers.
 type connection struct {
 	orig, reply tuple
+	up          bool   // both ends have spoken; of TCP, and neither has ended it
 	id          []byte // attributes by which it is deleted
 }
 
@@ -100,6 +101,7 @@ func connections(v6 bool, f func(connection)) error {
 		}
 		a := cutAttrs(body[4:])
 		c := connection{orig: tupleOf(a.get(ctaOrig)), reply: tupleOf(a.get(ctaReply))}
+		c.up = c.established(a)
 		c.id = append(body[:4:4], slices.Concat(nest(ctaOrig, a.get(ctaOrig)), a.only(ctaID, ctaZone))...)
 		f(c)
 	})

@@ -47,6 +47,9 @@ type Filter interface {
 	Dismiss(ctx context.Context, as []Admission) error
 	// Admitted is what is in force.
 	Admitted(ctx context.Context) (Admitted, error)
+	// Used counts the connections that each lets in now, by the name of its lease.
+	// ErrUnavailable: conntrack knows of none at all, so it may not be at work.
+	Used(ctx context.Context, as []Admission) (map[string]int, error)
 	// Retire takes doors and table away, and cuts first what Admit had promised to
 	// cut. It is for when no admission is left; one that is left ends.
 	Retire(ctx context.Context) error

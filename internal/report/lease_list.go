@@ -1,0 +1,134 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"demine/internal/fact"
+	"demine/internal/i18n"
+	"demine/internal/lease"
+	"demine/internal/relate"
+	"demine/internal/respond"
+)
+
+// LeaseList is what is open and requested.
+type LeaseList struct {
+	Leases []lease.Lease
+	Clock  lease.Clock
+	Kept   bool           // a keeper runs
+	Used   map[string]int // connections now, by lease; nil: that cannot be told
+	Unused error          // why
+	Saved  []relate.LeaseFile
+	Swept  []i18n.Message // what was found to be other than the records say
+}
+
+// Leases writes what is open and requested, as a table.
+func Leases(w io.Writer, l *LeaseList, o Options) error {
+	p := newChangePrinter(o)
+	if len(l.Leases) == 0 {
+		p.hang("", p.say("lease.none"), 0)
+	} else {
+		p.leaseTable(l)
+	}
+	if l.open() && !l.Kept {
+		p.blank()
+		p.hang("", p.say("lease.no-keeper"), 0)
+	}
+	if l.Unused != nil {
+		p.blank()
+		p.hang("", p.say("lease.unused", "why", unusedWhy(l.Unused)), 0)
+	}
+	for _, f := range l.Saved {
+		p.blank()
+		p.hangPainted(p.fold("● "), yellow, p.say("lease.saved", "file", f.Path, "command", takeOut(f)), 0)
+	}
+	return p.flush(w)
+}
+
+func (l *LeaseList) open() bool {
+	for i := range l.Leases {
+		if l.Leases[i].State == lease.Open {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *printer) leaseTable(l *LeaseList) {
+	head := []string{}
+	for _, c := range []string{"id", "port", "left", "used", "from", "who", "why"} {
+		head = append(head, p.say("lease.col."+c))
+	}
+	rows := [][]string{head}
+	for i := range l.Leases {
+		le := &l.Leases[i]
+		left, used := p.say("lease.col.waits"), ""
+		if le.State == lease.Open {
+			left, used = p.say("lease.left", "d", le.Left(l.Clock.Boot)), "?"
+			if l.Used != nil {
+				used = fmt.Sprint(l.Used[le.ID])
+			}
+		}
+		rows = append(rows, []string{le.ID, fmt.Sprintf("%d/%s", le.Port, le.Proto), left, used,
+			p.say("lease.from", "l", sources(le.From)), p.host(le.Who), p.host(le.Why)})
+	}
+	p.table(0, []int{8, 9, 11, 6, 20, 14, 0}, rows)
+}
+
+// takeOut is the line that takes the leases out of a file, in the form in which
+// nft and iptables-save write them.
+func takeOut(f relate.LeaseFile) string {
+	if f.Backend == "nft" {
+		return "sed -i '/^table inet " + relate.LeaseTable + " {/,/^}/d' " + f.Path.String()
+	}
+	return "sed -i '/" + relate.LeaseChain + "/d' " + f.Path.String()
+}
+
+// unusedWhy says why connections cannot be counted.
+func unusedWhy(err error) any {
+	if errors.Is(err, respond.ErrUnavailable) {
+		return i18n.M("lease.unused.nothing")
+	}
+	return err.Error()
+}
+
+// LeasesJSON writes leases and requests for scripts.
+func LeasesJSON(w io.Writer, l *LeaseList) error {
+	views := []LeaseView{}
+	for i := range l.Leases {
+		le := &l.Leases[i]
+		v := NewLeaseView(le, leftOf(le, l.Clock))
+		if n := l.Used[le.ID]; l.Used != nil && le.State == lease.Open {
+			v.Connections = &n
+		}
+		views = append(views, v)
+	}
+	type saved struct {
+		File    fact.Path `json:"file"`
+		TakeOut string    `json:"take_out"` // the line to type
+	}
+	files, unused := []saved{}, ""
+	for _, f := range l.Saved {
+		files = append(files, saved{f.Path, takeOut(f)})
+	}
+	if l.Unused != nil {
+		unused = l.Unused.Error()
+	}
+	return writeJSON(w, struct {
+		Schema int            `json:"schema"`
+		Leases []LeaseView    `json:"leases"`
+		Unused string         `json:"connections_unknown,omitempty"` // why they are not counted
+		Kept   bool           `json:"kept"`
+		Saved  []saved        `json:"saved"`
+		Swept  []i18n.Message `json:"swept"`
+	}{fact.SchemaVersion, views, unused, l.Kept, files, list(l.Swept)})
+}
+
+func leftOf(l *lease.Lease, now lease.Clock) time.Duration {
+	if l.State != lease.Open {
+		return 0
+	}
+	return l.Left(now.Boot)
+}
