@@ -22,7 +22,7 @@ type Leases struct {
 	settings Settings
 	filter   respond.Filter
 	clock    func() (lease.Clock, error)
-	keeper   func(ctx context.Context) error // sees to it that one runs
+	startup  func(ctx context.Context) error // sees to it that a keeper runs
 	run      string                          // the store's folder in memory; empty: the usual one
 }
 
@@ -31,7 +31,7 @@ func (l *Leases) options() store.Options { return store.Options{Run: l.run} }
 // NewLeases makes Leases for the host that demine runs on.
 func NewLeases(h *host.Host, log *slog.Logger, s Settings) *Leases {
 	l := &Leases{h: h, log: log, settings: s, filter: respond.LiveFilter()}
-	l.clock, l.keeper = l.readClock, l.startKeeper
+	l.clock, l.startup = l.readClock, l.startKeeper
 	return l
 }
 
@@ -58,9 +58,9 @@ type desk struct {
 	changed bool              // the list, otherwise than by what it is shorter
 	in      *respond.Admitted // what the filter held when reconcile had nothing to do; nil: it changed that
 
-	later  bool              // what a reload threw out is not put back this time
-	places *[]respond.RuleAt // where the doorways were when all leases were in force; nil: it is not the keeper who looks
-	moved  bool              // they are elsewhere now
+	keeper *keeper // nil: it is not the keeper who looks
+	later  bool    // what a reload threw out is not put back this time
+	moved  bool    // doorways are not where they were when all leases were in force
 }
 
 // How long the lock is waited for: whoever holds it changes the packet filter,

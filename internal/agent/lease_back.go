@@ -22,29 +22,38 @@ func (d *desk) putBack(ctx context.Context, in respond.Admitted, s *Swept) error
 		return nil
 	}
 	there := func(le lease.Lease) bool { return in.Mark != 0 && !le.Lost && stands(&le, in.Doorways) }
-	lost := slices.DeleteFunc(d.opened(), func(le lease.Lease) bool {
-		return !d.moved && there(le) || le.Left(d.now.Boot) < leastBack || le.Over(d.now) != ""
+	open := slices.DeleteFunc(d.opened(), func(le lease.Lease) bool {
+		return le.Left(d.now.Boot) < leastBack || le.Over(d.now) != ""
 	})
-	if len(lost) == 0 {
+	if !d.moved && !slices.ContainsFunc(open, func(le lease.Lease) bool { return !there(le) }) {
 		return nil
 	}
 	in, err := d.filter.Admitted(ctx) // what is over was taken out since
 	if err != nil {
 		return unavailable(err)
 	}
-	ports := byPort(lost)
-	wanted := map[port]bool{}
-	for _, b := range ports {
-		wanted[b.port] = true
+	seen := d.see(ctx, portsOf(open), true)
+	if err := d.hold(ctx, open, seen, s); err != nil {
+		return err
 	}
-	seen := d.see(ctx, wanted, true)
-	ports = slices.DeleteFunc(ports, func(b *back) bool {
-		return !slices.ContainsFunc(b.leases, func(le lease.Lease) bool { return !there(le) }) && b.inForce(seen)
-	})
+	ports, rest := d.lost(d.free(open), seen, there)
 	seen = seen.without(ports)
 	d.planBack(ports, seen, in)
-	d.admitBack(ctx, ports, seen, in)
+	d.admitBack(ctx, ports, neighbours{rest, seen}, in)
 	return d.tellBack(ports, in, s)
+}
+
+// lost are the ports that are to be put back, and the leases that are in force.
+func (d *desk) lost(open []lease.Lease, seen sight, there func(lease.Lease) bool) (ports []*back, rest []lease.Lease) {
+	for _, b := range byPort(open) {
+		all := !slices.ContainsFunc(b.leases, func(le lease.Lease) bool { return !there(le) })
+		if all && (!d.moved || b.inForce(seen)) {
+			rest = append(rest, b.leases...)
+		} else {
+			ports = append(ports, b)
+		}
+	}
+	return ports, rest
 }
 
 // leastBack is the shortest time for which a lease is put back: one that ends
@@ -137,7 +146,7 @@ func (b *back) atEnd(sinceBoot time.Duration) error {
 }
 
 // admitBack lets in again what was planned; what cannot be proved is taken back.
-func (d *desk) admitBack(ctx context.Context, ports []*back, seen sight, in respond.Admitted) {
+func (d *desk) admitBack(ctx context.Context, ports []*back, others neighbours, in respond.Admitted) {
 	var doors []respond.Doorway
 	var as []respond.Admission
 	mark, late := in.Mark, d.tick()
@@ -157,13 +166,15 @@ func (d *desk) admitBack(ctx context.Context, ports []*back, seen sight, in resp
 		return
 	}
 	err := d.filter.Admit(ctx, mark, lease.Latest(d.opened()), doors, as)
-	after := d.filterAgain(ctx, seen.snap)
+	before := others.seen.snap
+	after := d.filterAgain(ctx, before)
+	touched := others.untouched(after)
 	for _, b := range ports {
 		if b.err != nil {
 			continue
 		}
 		if b.err = unavailable(err); err == nil {
-			b.err = b.plan.Prove(seen.snap, after)
+			b.err = errors.Join(b.plan.Prove(before, after), touched)
 		}
 		if b.err != nil {
 			b.err = errors.Join(b.err, d.takeBack(ctx, b.leases))

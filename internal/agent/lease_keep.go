@@ -25,8 +25,8 @@ const (
 // Keep is what the keeper does while there are leases: it writes their ends down
 // and cuts what is to be cut, tells people before, puts back what a reload threw
 // out, and closes all when the wall clock is set. Nothing stays open longer when
-// it is killed: the kernel ends leases. warn makes the sentence that people get.
-func (l *Leases) Keep(ctx context.Context, warn func(*lease.Lease, time.Duration) string) error {
+// it is killed: the kernel ends leases.
+func (l *Leases) Keep(ctx context.Context, say KeeperWords) error {
 	st, err := store.Open(l.settings.State, l.options())
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (l *Leases) Keep(ctx context.Context, warn func(*lease.Lease, time.Duration
 		return err
 	}
 	defer wall.Close()
-	k := keeper{Leases: l, st: st, lock: lock, warn: warn, told: map[string]string{}}
+	k := keeper{Leases: l, st: st, lock: lock, say: say, told: map[string]telling{}}
 	for again := keepPause; ; {
 		done, next, err := k.tend(ctx)
 		if done {
@@ -64,30 +64,40 @@ func (l *Leases) Keep(ctx context.Context, warn func(*lease.Lease, time.Duration
 	}
 }
 
+// KeeperWords make the sentences that people get on their terminals.
+type KeeperWords struct {
+	Ends func(l *lease.Lease, left time.Duration) string
+	Held func(l *lease.Lease, why error) string
+}
+
 type keeper struct {
 	*Leases
 	st     *store.Store
 	lock   *store.Lock
-	warn   func(*lease.Lease, time.Duration) string
-	told   map[string]string // of leases that could not be put back: why
-	pause  time.Duration     // until that is tried again
-	places []respond.RuleAt  // of the doorways, when all was in force
-	tried  time.Duration     // when it was, since boot
-	looked time.Duration     // when files of saved rules were looked at
+	say    KeeperWords
+	told   map[string]telling // of leases that could not be put back
+	pause  time.Duration      // until that is tried again
+	places []respond.RuleAt   // of the doorways, when all was in force
+	failed []respond.RuleAt   // of the doorways, when it was tried last
+	tried  time.Duration      // when that was, since boot
+	looked time.Duration      // when files of saved rules were looked at
 	saved  []relate.LeaseFile
+}
+
+// telling is what people were told of a lease, and how often it was so.
+type telling struct {
+	why   string
+	times int
 }
 
 // tend does what is due, and says how long until something is due again. It is
 // done when no lease is left: it gives its lock back before that of the leases,
 // so that who opens one then finds no keeper, and starts one.
 func (k *keeper) tend(ctx context.Context) (done bool, next time.Duration, err error) {
-	d := &desk{Leases: k.Leases, st: k.st, places: &k.places}
+	d := &desk{Leases: k.Leases, st: k.st, keeper: k}
 	defer d.release()
 	if err := d.begin(ctx); err != nil {
 		return false, 0, err
-	}
-	if k.pause > keepPause && d.now.Boot < k.tried+k.pause { // in vain just now; what ends, ends in the kernel
-		d.later = true
 	}
 	s, err := d.reconcile(ctx)
 	k.trouble(d, s.Trouble)
@@ -126,12 +136,28 @@ func (k *keeper) trouble(d *desk, ts []Trouble) {
 	}
 	k.tried, k.pause = d.now.Boot, min(max(2*k.pause, keepPause), mostPause)
 	for _, t := range ts {
-		if why := t.Err.Error(); k.told[t.ID] != why {
-			k.told[t.ID] = why
+		was := k.told[t.ID]
+		if was.why != t.Err.Error() {
+			was = telling{why: t.Err.Error()}
 			if err := d.tell(failure(t.Doing, t.ID, t.Err)); err != nil {
 				d.log.Warn("audit trail", "error", err)
 			}
 		}
+		was.times++
+		k.told[t.ID] = was
+		if le, err := d.find(t.ID); err == nil && le.HeldBy != "" && was.times == sureOfHold {
+			k.tellTerminals(le, k.say.Held(le, t.Err))
+		}
+	}
+}
+
+// sureOfHold is how often a lease must be found barred before terminals are told:
+// a firewall that is loaded anew is for a moment another one.
+const sureOfHold = 2
+
+func (k *keeper) tellTerminals(le *lease.Lease, text string) {
+	for _, tty := range k.terminals(le) {
+		respond.TellTerminal(tty, text)
 	}
 }
 
@@ -148,10 +174,7 @@ func (k *keeper) warnAll(d *desk, open []lease.Lease) error {
 			continue
 		}
 		le.Warned, changed = true, true
-		text := k.warn(le, left)
-		for _, tty := range k.terminals(le) {
-			respond.TellTerminal(tty, text)
-		}
+		k.tellTerminals(le, k.say.Ends(le, left))
 		if err := d.tell(lease.Event{Kind: lease.DidWarn, ID: le.ID}); err != nil {
 			return err
 		}

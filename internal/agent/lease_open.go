@@ -63,6 +63,10 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (L
 	if out.Plan, err = lease.Make(ask, s.x, in, d.list); err != nil || q.DryRun {
 		return out, err
 	}
+	others, err := d.neighbours(ctx, &out.Plan, &out.Swept)
+	if err != nil {
+		return out, err
+	}
 	id, err := d.name()
 	if err != nil {
 		return out, err
@@ -71,7 +75,7 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (L
 		return out, err
 	}
 	le := lease.Begin(id, ask, d.now)
-	le.By, le.Service, le.Container = s.by, out.Plan.Service, out.Plan.Container
+	le.By, le.Service, le.Container, le.Passes = s.by, out.Plan.Service, out.Plan.Container, out.Plan.Passes
 	if request != nil {
 		le.ID, le.RequestedBy = request.ID, &request.By
 		d.drop(request.ID)
@@ -79,9 +83,10 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (L
 	if err := d.tell(lease.Event{Kind: lease.Intend, Doing: lease.DidOpen, Lease: &le, By: &s.by}); err != nil {
 		return out, err
 	}
-	if le.Through, err = d.admit(ctx, &out.Plan, []lease.Lease{le}, in, s.snap); err != nil {
+	if err = d.admit(ctx, &out.Plan, le, s.snap, others); err != nil {
 		return out, d.failed(lease.DidOpen, &le, err)
 	}
+	le.Through = out.Plan.Through(in)
 	return d.record(ctx, out, le, s)
 }
 
@@ -114,33 +119,30 @@ func (d *desk) record(ctx context.Context, out LeaseAnswer, le lease.Lease, s si
 	if _, there := d.st.Keeper(); there {
 		return out, nil
 	}
-	if err := d.keeper(ctx); err != nil { // it ends all the same: the kernel sees to that
+	if err := d.startup(ctx); err != nil { // it ends all the same: the kernel sees to that
 		d.log.Warn("start the keeper of leases", "error", err)
 	}
 	return out, nil
 }
 
-// admit lets in what a plan says, for the leases that it is made for, and proves
-// it; it gives the chains with a doorway. After an error nothing of it is left.
-// in and before are what the plan was made of.
-func (d *desk) admit(ctx context.Context, p *lease.Plan, ls []lease.Lease, in respond.Admitted,
-	before *fact.Snapshot) ([]string, error) {
+// admit lets in what a plan says, for the lease that it is made for, and proves
+// it, of that port and of those that other leases are about. After an error
+// nothing of it is left. before is what the plan was made of.
+func (d *desk) admit(ctx context.Context, p *lease.Plan, le lease.Lease, before *fact.Snapshot, others neighbours) error {
 	now, err := d.clock()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var as []respond.Admission
-	for i := range ls {
-		as = append(as, ls[i].Admissions(ls[i].Left(now.Boot))...)
+	until := lease.Latest(append(d.opened(), le))
+	err = d.filter.Admit(ctx, p.Mark, until, p.Doorways, le.Admissions(le.Left(now.Boot)))
+	if err == nil {
+		after := d.filterAgain(ctx, before)
+		err = errors.Join(p.Prove(before, after), others.untouched(after))
 	}
-	until := lease.Latest(append(d.opened(), ls...))
-	if err := d.filter.Admit(ctx, p.Mark, until, p.Doorways, as); err != nil {
-		return nil, errors.Join(unavailable(err), d.takeBack(ctx, ls))
+	if err != nil {
+		return errors.Join(unavailable(err), d.takeBack(ctx, []lease.Lease{le}))
 	}
-	if err := p.Prove(before, d.filterAgain(ctx, before)); err != nil {
-		return nil, errors.Join(err, d.takeBack(ctx, ls))
-	}
-	return p.Through(in), nil
+	return nil
 }
 
 // takeBack ends what was let in by leases, and retires the table when no other

@@ -45,7 +45,7 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	if err != nil {
 		return s, unavailable(err)
 	}
-	d.moved = d.places != nil && !slices.Equal(*d.places, in.Doorways)
+	d.recall(in)
 	before := len(d.list)
 	steps := []func(context.Context, respond.Admitted, *Swept) error{d.endOver, d.takeStrays, d.endGone, d.putBack}
 	for _, step := range steps {
@@ -53,9 +53,7 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 			break
 		}
 	}
-	if err == nil && d.moved && !d.later && len(s.Trouble) == 0 {
-		*d.places = in.Doorways
-	}
+	d.remember(in, len(s.Trouble) == 0 && err == nil)
 	err = errors.Join(err, d.forgetRequests())
 	if len(d.list) != before || d.changed { // what was done is done, also before an error
 		err = errors.Join(err, d.st.SaveLeases(d.list))
@@ -76,6 +74,29 @@ func (d *desk) inForce(ctx context.Context) (respond.Admitted, error) {
 		return *d.in, nil
 	}
 	return d.filter.Admitted(ctx)
+}
+
+// recall tells from what the keeper saw before whether there is more to do than
+// what a look at the table of leases tells. What was in vain just now is tried
+// again a while later, or once doorways are elsewhere: what ends, ends in the
+// kernel.
+func (d *desk) recall(in respond.Admitted) {
+	k := d.keeper
+	if k == nil {
+		return
+	}
+	d.moved = !slices.Equal(k.places, in.Doorways)
+	d.later = k.pause > keepPause && d.now.Boot < k.tried+k.pause && slices.Equal(k.failed, in.Doorways)
+}
+
+func (d *desk) remember(in respond.Admitted, well bool) {
+	switch k := d.keeper; {
+	case k == nil || d.later:
+	case well:
+		k.places = in.Doorways
+	default:
+		k.failed = in.Doorways
+	}
 }
 
 // endOver ends what is over by the clocks.

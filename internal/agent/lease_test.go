@@ -84,7 +84,7 @@ func office(t *testing.T) (*Leases, *heldFilter, *lease.Clock) {
 	l := &Leases{h: h, log: slog.New(slog.DiscardHandler), filter: f, settings: Settings{State: filepath.Join(dir, "state")}}
 	l.run = filepath.Join(dir, "run")
 	l.clock = func() (lease.Clock, error) { return *now, nil }
-	l.keeper = func(context.Context) error { return nil }
+	l.startup = func(context.Context) error { return nil }
 	return l, f, now
 }
 
@@ -264,8 +264,8 @@ func TestKeeper(t *testing.T) {
 	}
 	defer lock.Release()
 	var warned []time.Duration
-	k := keeper{Leases: l, st: st, lock: lock, told: map[string]string{},
-		warn: func(_ *lease.Lease, left time.Duration) string { warned = append(warned, left); return "" }}
+	k := keeper{Leases: l, st: st, lock: lock, told: map[string]telling{},
+		say: KeeperWords{Ends: func(_ *lease.Lease, left time.Duration) string { warned = append(warned, left); return "" }}}
 	for range 4 { // at 0, 29, 58 minutes; at its end
 		done, next, err := k.tend(t.Context())
 		if err != nil || done != (now.Boot >= 2*time.Hour) || !done && next <= 0 {

@@ -143,8 +143,9 @@ func (a *app) leaseKeepCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "keep", Hidden: true, Short: "keep the leases", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.leases().Keep(cmd.Context(), func(l *lease.Lease, left time.Duration) string {
-				return report.LeaseWarning(l, left, a.clock())
+			return a.leases().Keep(cmd.Context(), agent.KeeperWords{
+				Ends: func(l *lease.Lease, left time.Duration) string { return report.LeaseWarning(l, left, a.clock()) },
+				Held: func(l *lease.Lease, why error) string { return report.LeaseHeld(l, why, a.clock()) },
 			})
 		},
 	}

@@ -51,7 +51,9 @@ type Lease struct {
 	Service     string        `json:"service,omitempty"`   // what listens there
 	Container   string        `json:"container,omitempty"` // in which it listens
 	Warned      bool          `json:"warned,omitempty"`    // people were told that it ends soon
+	Passes      []string      `json:"passes,omitempty"`    // barriers that its opening passed
 	Lost        bool          `json:"lost,omitempty"`      // a reload threw it out and it could not be put back yet
+	HeldBy      string        `json:"held_by,omitempty"`   // the barrier for which it is not put back; it is Lost then
 }
 
 // Person is an operator with the account that they logged in to, which sudo

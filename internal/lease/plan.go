@@ -18,6 +18,7 @@ type Plan struct {
 	Doorways  []respond.Doorway `json:"doorways"` // rules that have to be made; none: those that are there do
 	Service   string            `json:"service,omitempty"`
 	Container string            `json:"container,omitempty"`
+	Passes    []string          `json:"passes"`          // barriers that the doorways go before: see relate.Barrier
 	Notes     []i18n.Message    `json:"notes,omitempty"` // what one should know of it
 
 	doors []opening
@@ -53,7 +54,10 @@ func Make(a Ask, x *relate.Index, in respond.Admitted, others []Lease) (Plan, er
 			return p, respond.Refuse("refuse.lease.no-mark")
 		}
 	}
-	return p, p.doorways(n)
+	if err := p.doorways(n); err != nil {
+		return p, err
+	}
+	return p, p.pass(n)
 }
 
 // unread refuses to decide by a packet filter of which a part was not read.
@@ -101,9 +105,6 @@ func (p *Plan) doorways(n *relate.Net) error {
 			return respond.Refuse("refuse.lease.no-place", "port", p.Port, "reach", reached(why))
 		}
 		for _, at := range places {
-			if ban := n.Banned(at, o.door, o.from); ban != nil {
-				return respond.Refuse("refuse.lease.banned", "port", p.Port, "chain", at.Chain, "rule", ban.Text)
-			}
 			var d respond.Doorway
 			d.At = respond.RuleAt{Backend: at.Backend, Family: at.Family, Table: at.Table, Chain: at.Chain, N: at.N}
 			if i := slices.IndexFunc(p.Doorways, func(o respond.Doorway) bool { return sameChain(o.At, d.At) }); i < 0 {

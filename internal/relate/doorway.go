@@ -38,42 +38,6 @@ func (n *Net) Doorways(d Door, from []netip.Prefix, mark uint32) (places []Place
 	return places, Reach{}, true
 }
 
-// Banned is the rule that a doorway there would go before and that drops some of
-// from by their addresses, itself or in a chain that it leads to; nil: there is
-// none.
-func (n *Net) Banned(at Place, d Door, from []netip.Prefix) *fact.Rule {
-	i := slices.IndexFunc(n.Filter, func(rs fact.Ruleset) bool { return rs.Ref == at.Ruleset })
-	if i < 0 {
-		return nil
-	}
-	chains := map[string][]fact.Rule{}
-	for _, c := range n.Filter[i].Chains {
-		chains[c.Name] = c.Rules
-	}
-	first := slices.DeleteFunc(slices.Clone(chains[at.Chain]), func(r fact.Rule) bool { return r.N != at.N })
-	for seen := map[string]bool{}; len(first) > 0; first = first[1:] {
-		r := &first[0]
-		if drops(r, d, from) {
-			return r
-		}
-		if (r.Verdict == "jump" || r.Verdict == "goto") && !seen[r.Target] {
-			seen[r.Target] = true
-			first = append(first, chains[r.Target]...)
-		}
-	}
-	return nil
-}
-
-// drops: the rule is about addresses, and some of them are in from.
-func drops(r *fact.Rule, d Door, from []netip.Prefix) bool {
-	if r.Verdict != "drop" && r.Verdict != "reject" || r.NotSrc || len(r.DPort) > 0 && hasPort(r.DPort, d.Port) == r.NotDPort {
-		return false
-	}
-	return slices.ContainsFunc(r.Src, func(p netip.Prefix) bool {
-		return p.Bits() > 0 && slices.ContainsFunc(from, p.Overlaps)
-	})
-}
-
 // Followed is a door of this host with Also where rules send on what is for it,
 // when they send it to one place: a published port that nothing listens at.
 func (n *Net) Followed(d Door) Door {
@@ -122,7 +86,7 @@ func (n *Net) trial(d Door, from []netip.Prefix, mark uint32) *trial {
 			continue
 		}
 		for j, c := range rs.Chains {
-			if c.Type != "nat" && (c.Hook == "input" || c.Hook == "forward") {
+			if doorable(&c) {
 				t.gates = append(t.gates, gate{i, j, 1})
 			}
 		}
@@ -233,22 +197,25 @@ type Proof struct {
 	Why    Reach          // where it does not open: what is in the way, or cannot be told
 }
 
-// Admits compares n, where a lease is in force, with how it was before. Without
-// from it only says who else gets in: for the doors that the lease is not about.
+// Admits compares n, where a lease is in force, with how it was before.
 func (n *Net) Admits(before *Net, d Door, from []netip.Prefix, mark uint32) (p Proof) {
 	d.Addr = d.Addr.Unmap()
-	if len(from) > 0 {
-		want := before.trial(d, from, mark).want
-		var open map[passage]bool
-		open, p.Why = n.lets(d, from)
-		p.Opens = len(want) > 0 && covers(open, want)
-	}
+	want := before.trial(d, from, mark).want
+	var open map[passage]bool
+	open, p.Why = n.lets(d, from)
+	p.Opens = len(want) > 0 && covers(open, want)
+	p.Others = n.Newcomers(before, d, from)
+	return p
+}
+
+// Newcomers are those who may get to a door and could not before, but for some.
+func (n *Net) Newcomers(before *Net, d Door, but []netip.Prefix) []netip.Prefix {
+	d.Addr = d.Addr.Unmap()
 	had, may := before.may(d), n.may(d)
-	lease := prefixSources(from, d.V6)
+	known := prefixSources(but, d.V6)
 	var more sources
 	for at, who := range may {
-		more = more.union(who.minus(lease).minus(had[at]))
+		more = more.union(who.minus(known).minus(had[at]))
 	}
-	p.Others = more.prefixes()
-	return p
+	return more.prefixes()
 }

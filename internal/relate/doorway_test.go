@@ -91,11 +91,11 @@ func TestAdmits(t *testing.T) {
 		t.Errorf("too wide: %+v", p)
 	}
 	other := Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 22}
-	if p := after.Admits(before, other, nil, bit); len(p.Others) > 0 {
-		t.Errorf("another port: %+v", p)
+	if who := after.Newcomers(before, other, nil); len(who) > 0 {
+		t.Errorf("another port: %v", who)
 	}
 	open := &Net{Filter: live(filter("DROP", established, "-A INPUT -p tcp --dport 22 -j ACCEPT"), false)}
-	if p := open.Admits(before, other, nil, bit); len(p.Others) == 0 {
+	if len(open.Newcomers(before, other, nil)) == 0 {
 		t.Error("another port was opened, and nothing is said")
 	}
 }
@@ -226,33 +226,6 @@ func TestDoorwaysPublished(t *testing.T) {
 	}
 	if _, why, ok := n.Doorways(own, order, bit); ok || why.From != "nobody" {
 		t.Errorf("what listens at the port itself is not reached: %+v", why)
-	}
-}
-
-// A ban of those who shall come in is told, wherever it stands; that of others,
-// of another port, and what drops everybody are none.
-func TestBanned(t *testing.T) {
-	chain := ":f2b - [0:0]\n"
-	for _, c := range []struct{ text, want string }{
-		{filter("DROP", "-A INPUT -s 203.0.113.7 -j DROP"), "-A INPUT -s 203.0.113.7 -j DROP"},
-		{chain + filter("DROP", "-A INPUT -p tcp -j F2B", "-A F2B -s 203.0.113.0/24 -j REJECT", "-A F2B -j RETURN"), "REJECT"},
-		{filter("DROP", "-A INPUT -s 198.51.100.9 -j DROP"), ""},
-		{filter("DROP", "-A INPUT -s 203.0.113.7 -p tcp --dport 25 -j DROP"), ""},
-		{filter("DROP", "-A INPUT ! -s 10.0.0.0/8 -j DROP"), ""},
-		{filter("ACCEPT", "-A INPUT -p tcp --dport 6380 -j DROP"), ""},
-	} {
-		n := &Net{Filter: live(c.text, false)}
-		d := Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 6380}
-		places, _, ok := n.Doorways(d, order, bit)
-		got := ""
-		for _, at := range places {
-			if r := n.Banned(at, d, order); r != nil {
-				got = r.Text
-			}
-		}
-		if !ok || (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
-			t.Errorf("%s: %q, want %q", c.text, got, c.want)
-		}
 	}
 }
 

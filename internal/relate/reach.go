@@ -56,6 +56,8 @@ type packet struct {
 type base struct {
 	ref     fact.Ref
 	backend string
+	family  string
+	table   string
 	chain   *fact.Chain
 	chains  map[string][]*fact.Rule
 	out     string        // interface by which the packet leaves; empty: it does not
@@ -93,7 +95,8 @@ func (p packet) bases(rulesets []fact.Ruleset, hooks []string) (out []base) {
 			if chains == nil {
 				chains = p.chains(rs)
 			}
-			out = append(out, base{ref: rs.Ref, backend: rs.Backend, chain: c, chains: chains, lease: rs.Family == "inet" && rs.Table == LeaseTable})
+			out = append(out, base{ref: rs.Ref, backend: rs.Backend, family: rs.Family, table: rs.Table, chain: c, chains: chains,
+				lease: rs.Family == "inet" && rs.Table == LeaseTable})
 		}
 	}
 	slices.Reverse(out)

@@ -24,6 +24,8 @@ type Net struct {
 	marks  map[*fact.Network]marking           // of packets that come in, once asked for
 	bounds []int                               // ports where the range of some rule begins or ends, once asked for
 	cut    bool                                // of the last door, more is possible than is tried
+
+	barriers *[]Barrier // not nil: what a doorway can pass is noted here, and passed
 }
 
 // NetOf is the Net of a snapshot.

@@ -32,6 +32,7 @@ type walk struct {
 	doubt    events
 	sent     []netip.AddrPort // where rules sent some instead
 	murky    bool             // address translation that is not understood
+	path     []*fact.Rule     // those that lead to the chain that is walked
 }
 
 // move is a flock that a rule sends elsewhere.
@@ -170,7 +171,7 @@ func (w *walk) policy(rest *flocks) {
 		all, name := g.set.whole(), w.base.chain.Name
 		switch {
 		case g.set.empty(all):
-		case w.base.chain.Policy == "drop":
+		case w.base.chain.Policy == "drop" && !w.passes(nil):
 			w.dropped.join(g.set, all)
 			w.note(&w.drop, g.set, all, nil, name)
 		default:
@@ -264,6 +265,10 @@ func (w *walk) apply(r *fact.Rule, chain string, l *level, p part, depth int) {
 	case "accept":
 		w.accepting(p, r, chain)
 	case "drop", "reject":
+		if w.passes(r) {
+			w.goOn(&l.here, l, p)
+			return
+		}
 		w.dropping(p, r, chain)
 	case "return":
 		w.goOn(&l.back, l, p)
@@ -324,16 +329,20 @@ func (w *walk) jump(r *fact.Rule, chain string, l *level, p part, depth int) {
 	if r.Verdict == "goto" {
 		to = &l.back
 	}
+	w.path = append(w.path, r)
 	for _, g := range w.chain(r.Target, []flock{p.flock}, p.in, depth+1).used() {
 		w.goOn(to, l, part{g, p.in})
 	}
+	w.path = w.path[:len(w.path)-1]
 }
 
 // anything is a target that is not known: it may do everything.
 func (w *walk) anything(r *fact.Rule, chain string, l *level, p part) {
 	p.mark = w.trim(marking{hazy: ^uint32(0)})
 	w.accepting(p, r, chain)
-	w.dropping(p, r, chain)
+	if !w.passes(r) {
+		w.dropping(p, r, chain)
+	}
 	w.note(&w.doubt, p.set, p.in, r, chain)
 	w.goOn(&l.here, l, p)
 }

@@ -86,6 +86,12 @@ func LeaseWarning(l *lease.Lease, left time.Duration, c *i18n.Catalogue) string 
 	return newChangePrinter(Options{Catalogue: c}).leaseSay("lease.warn", l, left)
 }
 
+// LeaseHeld is what people are told of a lease that somebody's rule holds up.
+func LeaseHeld(l *lease.Lease, why error, c *i18n.Catalogue) string {
+	p := newChangePrinter(Options{Catalogue: c})
+	return p.say("lease.held", "id", l.ID, "port", l.Port, "proto", l.Proto, "from", sources(l.From), "who", l.Who, "why", said(why))
+}
+
 // LeaseOver, LeaseGone, LeaseBack and LeaseTrouble are the sentences about what
 // was found to be other than the records say.
 func LeaseOver(l *lease.Lease, why string) i18n.Message {
@@ -99,10 +105,14 @@ func LeaseGone(a respond.Admission) i18n.Message {
 
 // LeaseTrouble is about a lease that could not be put back.
 func LeaseTrouble(id string, err error) i18n.Message {
-	var why any = err.Error()
+	return i18n.M("lease.swept.trouble", "id", id, "why", said(err))
+}
+
+// said is an error in the reader's language, if it has words in both.
+func said(err error) any {
 	var r *respond.Refusal
 	if errors.As(err, &r) {
-		why = r.Message
+		return r.Message
 	}
-	return i18n.M("lease.swept.trouble", "id", id, "why", why)
+	return err.Error()
 }
