@@ -30,16 +30,10 @@ const (
 // tables that /proc/net/ip_tables_names already lists are asked for, because
 // asking for any other one loads or makes it.
 func readXT(family string) ([]fact.Ruleset, []fact.Gap) {
-	names, err := os.ReadFile(threadFile("net/" + family + "_tables_names"))
-	if errors.Is(err, os.ErrNotExist) {
-		if _, err = os.Stat(threadFile("net")); err == nil {
-			return nil, nil
-		}
-	}
+	tables, err := XTables(family)
 	if err != nil { // without /proc it is not known which tables there are
 		return nil, []fact.Gap{sysGap("iptables-legacy "+family, err)}
 	}
-	tables := strings.Fields(string(names))
 	if len(tables) == 0 {
 		return nil, nil
 	}
@@ -60,6 +54,16 @@ func readXT(family string) ([]fact.Ruleset, []fact.Gap) {
 		}
 	}
 	return sets, gaps
+}
+
+// XTables names the tables of iptables-legacy that are there, for a family "ip"
+// or "ip6" in the calling thread's network namespace.
+func XTables(family string) ([]string, error) {
+	names, err := os.ReadFile(threadFile("net/" + family + "_tables_names"))
+	if errors.Is(err, os.ErrNotExist) {
+		_, err = os.Stat(threadFile("net"))
+	}
+	return strings.Fields(string(names)), err
 }
 
 // sysGap turns the error of a system call into a gap with a stable code.

@@ -1,13 +1,12 @@
 package respond
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"demine/internal/fact"
 )
@@ -19,24 +18,38 @@ var errNoLeases = errors.New("no table of leases")
 func (f liveFilter) Dismiss(_ context.Context, as []Admission) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	there := false
+	var errs []error
+	for _, m := range f.markers {
+		err := dismiss(m, as)
+		if errors.Is(err, errNoLeases) {
+			continue
+		}
+		there, errs = true, append(errs, err)
+	}
+	if !there { // nothing lets anybody in; what was let in is ended all the same
+		_, cut := leases{}.dismissed(as)
+		return cutOff(cut, nil)
+	}
+	return errors.Join(errs...)
+}
+
+func dismiss(m marker, as []Admission) error {
 	var now leases
 	var cut []Admission
-	err := editLeases(func(have leases) (leases, error) {
+	err := m.edit(func(have leases) (leases, error) {
 		if now, cut = have.dismissed(as); !have.there {
 			return have, errNoLeases
 		}
 		return now, nil
-	}, none)
-	if errors.Is(err, errNoLeases) { // nothing lets anybody in; what was let in is ended all the same
-		return cutOff(cut, nil)
-	}
+	})
 	if err != nil || len(cut) == 0 {
 		return err
 	}
 	if err := cutOff(cut, now.admissions); err != nil {
 		return fmt.Errorf("connections of leases that have ended are blocked, and still there: %w", err)
 	}
-	return editLeases(func(have leases) (leases, error) { return have.resolved(cut), nil }, none)
+	return m.edit(func(have leases) (leases, error) { return have.resolved(cut), nil })
 }
 
 // dismissed are the leases without some, and those whose connections are to be
@@ -73,17 +86,15 @@ func (f liveFilter) Admitted(ctx context.Context) (Admitted, error) {
 		return Admitted{}, err
 	}
 	now := Admitted{Doorways: doorwaysIn(sets)}
-	if !slices.ContainsFunc(sets, isLeaseTable) {
-		return now, nil
+	for _, m := range f.markers {
+		l, err := m.read(sets)
+		if err != nil {
+			return now, err
+		}
+		now.Mark = cmp.Or(now.Mark, l.mark)
+		now.Admissions, now.Cut = append(now.Admissions, l.admissions...), append(now.Cut, l.cut...)
 	}
-	n, err := openNFTables()
-	if err != nil {
-		return now, err
-	}
-	defer n.close()
-	l, err := n.leases()
-	now.Mark, now.Admissions, now.Cut = l.mark, l.admissions, l.cut
-	return now, err
+	return now, nil
 }
 
 func isLeaseTable(rs fact.Ruleset) bool {
@@ -105,12 +116,11 @@ func (f liveFilter) Retire(ctx context.Context) error {
 	if err := closeXT(now.Doorways); err != nil {
 		return admitError(err)
 	}
-	return admitError(editNFTables(func(*nfTables) ([]message, error) {
-		sets, err := placesInForce(ctx)
-		out := closeNFT(sets)
-		if slices.ContainsFunc(sets, isLeaseTable) {
-			out = append(out, nfMessage(unix.NFT_MSG_DELTABLE, "inet", 0, textAttr(unix.NFTA_TABLE_NAME, leaseTable)))
+	sets, err := placesInForce(ctx)
+	for _, m := range f.markers {
+		if err == nil {
+			err = m.retire(ctx, sets)
 		}
-		return out, err
-	}))
+	}
+	return admitError(err)
 }

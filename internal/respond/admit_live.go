@@ -26,12 +26,12 @@ func (f liveFilter) Admit(ctx context.Context, mark uint32, until time.Time, doo
 		return err
 	}
 	doors = firstOfChain(doors)
-	// Doorways of iptables-legacy first: without elements they let nobody in, and
-	// are all that has to be taken back when the one transaction of nf_tables,
-	// where all the rest is, fails.
+	// Doorways of iptables-legacy first: without marks they let nobody in, and are
+	// all that has to be taken back when the one transaction of nf_tables, where
+	// all the rest is, fails.
 	made, err := openXT(mark, doors)
 	if err == nil {
-		err = admit(ctx, mark, until, doors, as)
+		err = f.mark(ctx, mark, until, doors, as)
 	}
 	if err != nil {
 		return errors.Join(admitError(err), closeXT(doorPlaces(made)))
@@ -67,13 +67,10 @@ func doorPlaces(doors []Doorway) (out []RuleAt) {
 
 // admit does what is nf_tables' in one transaction. A kernel that does not know
 // the time of day in rules (before 5.4) gets the chain without that end.
-func admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
+func (nftMarker) admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
 	try := func(until time.Time) error {
 		return editLeases(func(have leases) (leases, error) {
-			if len(have.admissions) > 0 && have.mark != mark {
-				return have, Refuse("refuse.lease.other-mark")
-			}
-			return have.with(mark, until, as), nil
+			return have.with(mark, until, as)
 		}, func() ([]message, error) {
 			if len(doors) == 0 {
 				return nil, nil
@@ -93,7 +90,10 @@ func admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, a
 }
 
 // with are the leases with some more, or with another end.
-func (l leases) with(mark uint32, until time.Time, as []Admission) leases {
+func (l leases) with(mark uint32, until time.Time, as []Admission) (leases, error) {
+	if len(l.admissions) > 0 && l.mark != mark {
+		return l, Refuse("refuse.lease.other-mark")
+	}
 	l.mark, l.until = mark, until
 	for _, a := range as {
 		a.From = a.From.Masked()
@@ -103,7 +103,7 @@ func (l leases) with(mark uint32, until time.Time, as []Admission) leases {
 			l.cut = append(l.cut, a.ended())
 		}
 	}
-	return l
+	return l, nil
 }
 
 // without takes an element away and the one that promises to cut.
@@ -148,8 +148,7 @@ func admitError(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return Refuse("refuse.lease.owned")
-	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT),
-		errors.Is(err, unix.EPROTONOSUPPORT):
+	case kernelCannot(err):
 		return Refuse("refuse.lease.kernel", "error", err.Error())
 	}
 	return err

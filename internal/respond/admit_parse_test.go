@@ -38,7 +38,7 @@ func TestDismissed(t *testing.T) {
 	a := Admission{Lease: "L-A", Proto: "tcp", Port: 1, From: netip.MustParsePrefix("10.0.0.1/32"), Left: time.Hour, Cut: true}
 	b := a
 	b.Lease, b.Left = "L-B", 2*time.Hour
-	have := leases{}.with(testBit, time.Now(), []Admission{a}).with(testBit, time.Now(), []Admission{b})
+	have := with(t, with(t, leases{}, a), b)
 	if diff := cmp.Diff([]Admission{b}, have.admissions, prefixEqual); diff != "" {
 		t.Fatal(diff)
 	}
@@ -53,7 +53,7 @@ func TestDismissed(t *testing.T) {
 	if left = left.resolved(cut); len(left.cut) != 0 {
 		t.Errorf("resolved: %+v", left)
 	}
-	again := left.with(testBit, time.Now(), []Admission{b})
+	again := with(t, left, b)
 	if again = again.resolved(cut); len(again.cut) != 1 {
 		t.Errorf("opened again meanwhile: %+v", again)
 	}
@@ -84,4 +84,13 @@ func FuzzDumpParts(f *testing.F) {
 			}
 		})
 	})
+}
+
+func with(t *testing.T, l leases, a Admission) leases {
+	t.Helper()
+	l, err := l.with(testBit, time.Now(), []Admission{a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

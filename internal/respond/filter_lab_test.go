@@ -20,6 +20,7 @@ import (
 type filterLab struct {
 	t             testing.TB
 	host, outside string
+	filter        Filter
 }
 
 // The host's addresses, and clients: an application server and two strangers.
@@ -38,7 +39,7 @@ var (
 func newFilterLab(t testing.TB) *filterLab {
 	t.Helper()
 	id := fmt.Sprintf("demine-rf-%d-%d", os.Getpid(), rand.IntN(1<<20))
-	l := &filterLab{t, id + "-h", id + "-o"}
+	l := &filterLab{t, id + "-h", id + "-o", LiveFilter()}
 	t.Cleanup(func() {
 		_ = exec.Command("ip", "netns", "del", l.host).Run()
 		_ = exec.Command("ip", "netns", "del", l.outside).Run()

@@ -15,10 +15,16 @@ import (
 )
 
 // LiveFilter is the packet filter of the network namespace that demine runs in.
-func LiveFilter() Filter { return liveFilter{ways: []way{inetWay, ipWay, legacyWay}} }
+func LiveFilter() Filter {
+	return liveFilter{ways: []way{inetWay, ipWay, legacyWay}, markers: []marker{nftMarker{}, xtMarker{}}}
+}
 
-// liveFilter does all of a change on one thread, in its network namespace.
-type liveFilter struct{ ways []way }
+// liveFilter does all of a change on one thread, in its network namespace. Of
+// ways and markers the first is used that this kernel has.
+type liveFilter struct {
+	ways    []way
+	markers []marker
+}
 
 // way is one of the means by which a kernel can shut ports: to put exactly
 // these shuts in force instead of those that are. No shuts take all away.
