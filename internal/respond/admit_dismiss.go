@@ -81,20 +81,26 @@ func (l leases) resolved(cut []Admission) leases {
 func (f liveFilter) Admitted(ctx context.Context) (Admitted, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	now, _, err := f.admitted(ctx)
+	return now, err
+}
+
+// admitted gives the rules, too, that it was read from.
+func (f liveFilter) admitted(ctx context.Context) (Admitted, []fact.Ruleset, error) {
 	sets, err := placesInForce(ctx)
 	if err != nil {
-		return Admitted{}, err
+		return Admitted{}, nil, err
 	}
 	now := Admitted{Doorways: doorwaysIn(sets)}
 	for _, m := range f.markers {
 		l, err := m.read(sets)
 		if err != nil {
-			return now, err
+			return now, sets, err
 		}
 		now.Mark = cmp.Or(now.Mark, l.mark)
 		now.Admissions, now.Cut = append(now.Admissions, l.admissions...), append(now.Cut, l.cut...)
 	}
-	return now, nil
+	return now, sets, nil
 }
 
 func isLeaseTable(rs fact.Ruleset) bool {
@@ -104,7 +110,7 @@ func isLeaseTable(rs fact.Ruleset) bool {
 func (f liveFilter) Retire(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	now, err := f.Admitted(ctx)
+	now, sets, err := f.admitted(ctx)
 	if err != nil {
 		return err
 	}
@@ -116,7 +122,6 @@ func (f liveFilter) Retire(ctx context.Context) error {
 	if err := closeXT(now.Doorways); err != nil {
 		return admitError(err)
 	}
-	sets, err := placesInForce(ctx)
 	for _, m := range f.markers {
 		if err == nil {
 			err = m.retire(ctx, sets)
