@@ -34,6 +34,23 @@ func openXT(mark uint32, doors []Doorway) (made []Doorway, err error) {
 
 // closeXT takes the doorways of these chains away.
 func closeXT(at []RuleAt) error {
+	return deleteXT(at, func(c *fact.Chain) []fact.Rule { return c.Rules })
+}
+
+// unmakeXT takes those away that openXT has made: in its chain each is the first
+// of its mark, since none was made where one stood before it.
+func unmakeXT(mark uint32, made []Doorway) error {
+	return deleteXT(doorPlaces(made), func(c *fact.Chain) []fact.Rule {
+		first := slices.IndexFunc(c.Rules, func(x fact.Rule) bool { return isDoorway(x) && x.Mark.Value == mark })
+		if first < 0 {
+			return nil
+		}
+		return c.Rules[first : first+1]
+	})
+}
+
+// deleteXT takes the doorways away that are among some rules of these chains.
+func deleteXT(at []RuleAt, among func(*fact.Chain) []fact.Rule) error {
 	for _, r := range at {
 		if r.Backend != "iptables-legacy" {
 			continue
@@ -43,7 +60,7 @@ func closeXT(at []RuleAt) error {
 			if c == nil {
 				return nil
 			}
-			for _, x := range slices.Backward(c.Rules) { // last first: the places of the others stay
+			for _, x := range slices.Backward(among(c)) { // last first: the places of the others stay
 				if !isDoorway(x) {
 					continue
 				}

@@ -34,7 +34,7 @@ func (f liveFilter) Admit(ctx context.Context, mark uint32, until time.Time, doo
 		err = f.mark(ctx, mark, until, doors, as)
 	}
 	if err != nil {
-		return errors.Join(admitError(err), closeXT(doorPlaces(made)))
+		return errors.Join(admitError(err), unmakeXT(mark, made))
 	}
 	return nil
 }

@@ -125,6 +125,17 @@ func TestAdmitAllOrNothing(t *testing.T) {
 			if diff := cmp.Diff(before, l.inForce()); diff != "" {
 				t.Errorf("something is left:\n%s", diff)
 			}
+			old := h.admission("L-6", labApp6+"/64", time.Hour)
+			l.admit(h, old)
+			in := l.admitted()
+			for i := range h.doors { // before the one that is there
+				missing.doors[i].At.N = 1
+			}
+			err = l.do(func() error { return LiveFilter().Admit(ctx, testBit, time.Now().Add(time.Hour), missing.doors, as) })
+			if now := l.admitted(); !errors.Is(err, ErrDrifted) || !cmp.Equal(in.Doorways, now.Doorways) || len(now.Admissions) != 1 {
+				t.Errorf("%v: in force were %+v, are %+v", err, in, now)
+			}
+			l.mustReach(labApp6, h.port)
 		})
 	}
 }
