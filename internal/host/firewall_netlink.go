@@ -44,6 +44,12 @@ func newNetfilter() (*netfilter, error) {
 	return &netfilter{fd: fd, buf: make([]byte, 64<<10)}, nil
 }
 
+// close does not wait: whoever closes a socket of netfilter waits until all that
+// transactions have taken out is freed (nft_rcv_nl_event), a grace period of RCU.
+func (s *netfilter) close() {
+	go unix.Close(s.fd)
+}
+
 // dump asks for all objects of a type and adds each answer to d.
 func (s *netfilter) dump(typ, family byte, attrs []byte, d *nftrules.Dump) error {
 	s.seq++

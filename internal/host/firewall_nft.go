@@ -108,7 +108,7 @@ func dumpNFT(elements bool) (*nftrules.Dump, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(s.fd)
+	defer s.close()
 	d := &nftrules.Dump{}
 	for _, typ := range []byte{nftrules.GetTable, nftrules.GetChain, nftrules.GetRule, nftrules.GetSet} {
 		if err := s.dump(typ, 0, nil, d); err != nil {

@@ -23,7 +23,11 @@ func openNFTables() (*nfTables, error) {
 	return &nfTables{c}, nil
 }
 
-func (n *nfTables) close() { _ = n.conn.Close() }
+// close does not wait: whoever closes a socket of netfilter waits until all that
+// transactions have taken out is freed (nft_rcv_nl_event), a grace period of RCU.
+func (n *nfTables) close() {
+	go func() { _ = n.conn.Close() }()
+}
 
 // nfRequest is how much goes into one batch, which the kernel takes at once or not
 // at all: some fifty thousand elements.

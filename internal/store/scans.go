@@ -92,7 +92,11 @@ func (s *Store) save(dir, name string, most int, v any) error {
 	if err != nil {
 		return fmt.Errorf("save %s: %w", name, err)
 	}
-	err = saveAt(s.home, dir, name, most, b)
+	return s.saveBytes(dir, name, most, b)
+}
+
+func (s *Store) saveBytes(dir, name string, most int, b []byte) error {
+	err := saveAt(s.home, dir, name, most, b)
 	if err != nil && s.home != s.mem && s.mem != nil && givesWay(err) {
 		s.giveWay(err)
 		err = saveAt(s.mem, dir, name, most, b)
@@ -160,32 +164,39 @@ func pack(v any) ([]byte, error) {
 }
 
 func load(at *folder, dir, name string, v any) error {
+	return read(at, dir, name, func(r io.Reader) error {
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return err
+		}
+		b, err := io.ReadAll(io.LimitReader(z, maxStored+1))
+		if err == nil && len(b) > maxStored {
+			err = errors.New("too large")
+		}
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(b, v)
+	})
+}
+
+// read gives f what is in a sealed file; an error of its is ErrCorrupt.
+func read(at *folder, dir, name string, f func(io.Reader) error) error {
 	d, err := at.sub(dir, false)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	f, err := d.open(name, unix.O_RDONLY)
+	file, err := d.open(name, unix.O_RDONLY)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	r, err := unseal(f)
+	defer file.Close()
+	r, err := unseal(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return fmt.Errorf("%s: %w: %w", name, ErrCorrupt, err)
-	}
-	b, err := io.ReadAll(io.LimitReader(z, maxStored+1))
-	if err == nil && len(b) > maxStored {
-		err = errors.New("too large")
-	}
-	if err == nil {
-		err = json.Unmarshal(b, v)
-	}
-	if err != nil {
+	if err := f(r); err != nil {
 		return fmt.Errorf("%s: %w: %w", name, ErrCorrupt, err)
 	}
 	return nil

@@ -184,12 +184,18 @@ func refused(err error) bool {
 	return errors.As(err, &r)
 }
 
-// probe reports whether the folder takes a file that needs a block.
+// probe reports whether the folder takes a file that needs a block. What only the
+// disk itself would tell, whatever is kept there tells later, and goes to memory.
 func (f *folder) probe() error {
 	if err := f.room(4096); err != nil {
 		return err
 	}
 	name := fmt.Sprintf(".probe-%d", os.Getpid())
 	_ = f.remove(name) // of one that was killed
-	return errors.Join(f.write(name, make([]byte, 4096)), f.remove(name))
+	w, err := f.open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(make([]byte, 4096))
+	return errors.Join(err, w.Close(), f.remove(name))
 }

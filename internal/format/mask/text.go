@@ -94,10 +94,12 @@ func wordLen(s string) int {
 	return len(s)
 }
 
+var unquote = strings.NewReplacer(`"`, "", `'`, "")
+
 // quoted masks a word as it is written. A quoted word with blanks may be code
 // of its own (sh -c '…').
 func (m *masker) quoted(w string) string {
-	bare := strings.NewReplacer(`"`, "", `'`, "").Replace(w)
+	bare := unquote.Replace(w)
 	if m.next == 0 && strings.ContainsAny(bare, " \t") && (w[0] == '"' || w[0] == '\'') && len(w) >= 2 && w[len(w)-1] == w[0] {
 		m.word(bare)
 		return w[:1] + programs(w[1:len(w)-1]) + w[len(w)-1:]

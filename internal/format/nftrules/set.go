@@ -168,8 +168,8 @@ func (m *machine) implied(fields []value) string {
 }
 
 // entry narrows a by one entry of a map and gives it the verdict.
-func (one *machine) entry(a *alt, fields []value, h hit) {
-	one.key(a, fields, h.span)
+func (m *machine) entry(a *alt, fields []value, h hit) {
+	m.key(a, fields, h.span)
 	v, ok := verdictOf(h.to)
 	if !ok {
 		v = verdict{"other", ""}
@@ -183,8 +183,8 @@ func (m *machine) apart() *machine {
 }
 
 // key narrows a by a key, field by field, in a machine of its own.
-func (one *machine) key(a *alt, fields []value, s span) {
-	one.alts[0] = *a
+func (m *machine) key(a *alt, fields []value, s span) {
+	m.alts[0] = *a
 	at := 0
 	for _, f := range fields {
 		part, ok := s.cut(at, f.size)
@@ -193,17 +193,17 @@ func (one *machine) key(a *alt, fields []value, s span) {
 		}
 		at += (f.size + 3) &^ 3
 		if !ok {
-			one.alts[0].rule.Unknown = append(one.alts[0].rule.Unknown, f.text)
+			m.alts[0].rule.Unknown = append(m.alts[0].rule.Unknown, f.text)
 			continue
 		}
-		apply, ok := one.plan(f, []span{part}, false)
+		apply, ok := m.plan(f, []span{part}, false)
 		if !ok {
-			one.doubt(f.text)
+			m.doubt(f.text)
 		} else {
 			apply()
 		}
 	}
-	*a = one.alts[0]
+	*a = m.alts[0]
 }
 
 func (s span) cut(at, n int) (span, bool) {
