@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -25,6 +26,9 @@ type Leases struct {
 	startup  func(ctx context.Context) error // sees to it that a keeper runs
 	run      string                          // the store's folder in memory; empty: the usual one
 }
+
+// stateDir is the folder of the leases, as it is named in the system log.
+func (l *Leases) stateDir() string { return cmp.Or(l.settings.State, store.DefaultDir) }
 
 func (l *Leases) options() store.Options { return store.Options{Run: l.run} }
 
@@ -167,7 +171,7 @@ func (d *desk) tell(e lease.Event) error {
 	}
 	sum, err := d.st.Tell(e)
 	if err == nil {
-		respond.Syslog(logLine(&e, sum))
+		respond.Syslog(logLine(&e, sum, d.stateDir()))
 	}
 	return err
 }

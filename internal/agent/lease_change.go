@@ -8,7 +8,6 @@ import (
 	"demine/internal/lease"
 	"demine/internal/relate"
 	"demine/internal/respond"
-	"demine/internal/store"
 )
 
 // LeaseList is what is open and requested, as records and packet filter agree.
@@ -200,14 +199,4 @@ func approvable(r *lease.Lease, by lease.Person) error {
 		return respond.Refuse("refuse.lease.same-account", "account", by.Account)
 	}
 	return nil
-}
-
-// Trail verifies the audit trail and gives its events.
-func (l *Leases) Trail(tell func(lease.Event)) ([]lease.Trail, error) {
-	st, err := store.Read(l.settings.State, l.options())
-	if err != nil {
-		return nil, err
-	}
-	defer st.Close()
-	return st.Trails(tell)
 }

@@ -11,7 +11,8 @@ import (
 
 // logLine is an event for the system log: names and values that programs search
 // for, the same in every language. What people typed is quoted.
-func logLine(e *lease.Event, sum string) string {
+// Its sum and the folder of the trail come first: some logs cut off long lines.
+func logLine(e *lease.Event, sum, state string) string {
 	var b strings.Builder
 	add := func(name, value string) {
 		if value != "" {
@@ -20,6 +21,8 @@ func logLine(e *lease.Event, sum string) string {
 	}
 	b.WriteString("lease")
 	add("event", e.Kind)
+	add("trail", sum)
+	add("state", strconv.QuoteToASCII(state))
 	add("doing", e.Doing)
 	add("id", e.ID)
 	if l := e.Lease; l != nil {
@@ -40,6 +43,5 @@ func logLine(e *lease.Event, sum string) string {
 	if e.Why != "" {
 		add("why", strconv.QuoteToASCII(e.Why))
 	}
-	add("trail", sum)
 	return b.String()
 }

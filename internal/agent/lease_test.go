@@ -188,9 +188,9 @@ func pass(now *lease.Clock, d time.Duration) { now.Wall, now.Boot = now.Wall.Add
 func lastEvent(t *testing.T, l *Leases) string {
 	t.Helper()
 	last := ""
-	ts, err := l.Trail(func(e lease.Event) { last = e.Kind })
-	if err != nil || len(ts) > 0 && ts[0].Broken != 0 {
-		t.Fatalf("%+v, %v", ts, err)
+	c, err := l.Trail(t.Context(), func(e lease.Event) { last = e.Kind })
+	if err != nil || len(c.Trails) > 0 && c.Trails[0].Broken != 0 {
+		t.Fatalf("%+v, %v", c, err)
 	}
 	return last
 }
@@ -216,7 +216,7 @@ func TestExtendAndClose(t *testing.T) {
 		t.Errorf("%+v, %+v, %v", closed, f, err)
 	}
 	var kinds []string
-	if _, err := l.Trail(func(e lease.Event) { kinds = append(kinds, e.Kind) }); err != nil {
+	if _, err := l.Trail(t.Context(), func(e lease.Event) { kinds = append(kinds, e.Kind) }); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{lease.Intend, lease.DidExtend, lease.Intend, lease.DidClose}

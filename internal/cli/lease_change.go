@@ -114,7 +114,7 @@ func (a *app) leaseLogCommand() *cobra.Command {
 				return failed("cli.not-root")
 			}
 			var events []lease.Event
-			trails, err := a.leases().Trail(func(e lease.Event) {
+			check, err := a.leases().Trail(cmd.Context(), func(e lease.Event) {
 				if events = append(events, e); len(events) >= 2*maxEvents {
 					events = append(events[:0], events[maxEvents:]...)
 				}
@@ -122,16 +122,14 @@ func (a *app) leaseLogCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, t := range trails {
-				if t.Broken > 0 {
-					a.exit(exitFailed)
-				}
+			if !check.Good() {
+				a.exit(exitFailed)
 			}
 			events = events[max(0, len(events)-maxEvents):]
 			if json {
-				return report.LeaseTrailJSON(a.out, events, trails)
+				return report.LeaseTrailJSON(a.out, events, &check)
 			}
-			return report.LeaseTrail(a.out, events, trails, a.plainOptions())
+			return report.LeaseTrail(a.out, events, &check, a.plainOptions())
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))

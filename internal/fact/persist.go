@@ -188,6 +188,7 @@ func (s Service) Setting(name string) Setting {
 //	ssh-accepted, ssh-failed  sshd; more than 50 failures of one address are one event with Count
 //	login, login-failed       wtmp, btmp (the latter folded by address as above)
 //	sudo, cron-run, cron-refused, history
+//	lease-told                what demine told the system log of a port lease
 //	user-added, user-changed  useradd, usermod, passwd: User is whom it is about
 //	unit-started, clock-changed  systemd, from the journal
 //	web-exploit, java-lookup, deserialisation   a request or a line that carries an attack on a service;

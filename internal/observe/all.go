@@ -32,6 +32,7 @@ var All = []*Observer{
 	shape,
 	memory,
 	wire,
+	leaselog,
 	container,
 	tree,
 }

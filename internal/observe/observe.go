@@ -41,6 +41,8 @@ type Scope struct {
 
 	Traces  bool // an attack is to be explained: logs are read far back
 	NoProbe bool // no server is asked anything
+
+	LeaseLog bool // what demine told the system log of leases is wanted
 }
 
 // Part is what one observer adds. A fact whose Ref is in the Snapshot already

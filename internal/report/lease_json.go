@@ -63,10 +63,12 @@ func LeaseJSON(w io.Writer, v LeaseView, doorways []respond.Doorway, notes, talk
 }
 
 // LeaseTrailJSON writes the events that fit and what the verification found.
-func LeaseTrailJSON(w io.Writer, events []lease.Event, trails []lease.Trail) error {
+func LeaseTrailJSON(w io.Writer, events []lease.Event, check *lease.TrailCheck) error {
+	c := *check
+	c.Trails = list(c.Trails)
 	return writeJSON(w, struct {
 		Schema int           `json:"schema"`
 		Events []lease.Event `json:"events"`
-		Trails []lease.Trail `json:"trails"`
-	}{fact.SchemaVersion, list(events), list(trails)})
+		lease.TrailCheck
+	}{fact.SchemaVersion, list(events), c})
 }

@@ -8,9 +8,9 @@ import (
 
 // LeaseTrail writes the events of the audit trail, oldest first, and how far its
 // chain holds.
-func LeaseTrail(w io.Writer, events []lease.Event, trails []lease.Trail, o Options) error {
+func LeaseTrail(w io.Writer, events []lease.Event, c *lease.TrailCheck, o Options) error {
 	p := newChangePrinter(o)
-	if len(trails) == 0 {
+	if len(c.Trails) == 0 && len(c.Gaps) == 0 {
 		p.hang("", p.say("lease.trail.none"), 0)
 		return p.flush(w)
 	}
@@ -22,7 +22,7 @@ func LeaseTrail(w io.Writer, events []lease.Event, trails []lease.Trail, o Optio
 		}
 	}
 	p.blank()
-	for _, t := range trails {
+	for _, t := range c.Trails {
 		if t.Broken > 0 {
 			p.hangPainted(p.fold("● "), red, p.say("lease.trail.broken", "line", t.Broken, "lines", t.Lines), 0)
 		} else {
@@ -32,7 +32,27 @@ func LeaseTrail(w io.Writer, events []lease.Event, trails []lease.Trail, o Optio
 			p.hang("", p.say("lease.trail.torn", "n", t.Torn), 0)
 		}
 	}
+	for _, g := range c.Gaps {
+		p.hangPainted(p.fold("● "), red, p.say("lease.gap."+g.Kind, "id", g.ID, "lines", g.Lines, "where", g.Where), 0)
+	}
+	if c.Good() {
+		p.hang("", p.say(comparedWith(c)), 0)
+	}
+	for _, g := range c.Unread {
+		p.hang("", p.say("lease.trail.unread", "what", g.What), 0)
+	}
 	return p.flush(w)
+}
+
+// comparedWith is what a trail that nothing speaks against was compared with.
+func comparedWith(c *lease.TrailCheck) string {
+	switch {
+	case c.InLog:
+		return "lease.trail.in-log"
+	case c.Logged > 0:
+		return "lease.trail.older-in-log"
+	}
+	return "lease.trail.no-log"
 }
 
 // event says one of the trail. Its words were checked by the chain, not by

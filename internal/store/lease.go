@@ -36,6 +36,10 @@ func (s *Store) Leases() ([]lease.Lease, error) {
 	return l.Leases, err
 }
 
+// Leased reports whether there has ever been a list of leases. They are read
+// before: see Leases.
+func (s *Store) Leased() bool { return s.leased > 0 }
+
 func (s *Store) leases() (newest leases, err error) {
 	for _, at := range s.places() {
 		var l leases

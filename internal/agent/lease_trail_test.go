@@ -1,0 +1,31 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"demine/internal/host/fixture"
+	"demine/internal/lease"
+)
+
+// What was told the system log is known again there, and nothing else is taken
+// for it: lines about another trail, of another program, or cut off.
+func TestTrailInLog(t *testing.T) {
+	sum := func(c string) string { return strings.Repeat(c, 64) }
+	e := &lease.Event{Kind: lease.DidOpen, ID: "L-7Q2KD", Lease: &lease.Lease{Ask: lease.Ask{Who: `a "b" trail=x`, Why: "y"}}}
+	log := func(program, line string) string { return "Nov 22 19:00:01 shop " + program + ": " + line + "\n" }
+	text := log("demine[700]", logLine(e, sum("a"), "/var/lib/demine")) + log("demine[700]", logLine(e, sum("a"), "/var/lib/demine")) +
+		log("demine[701]", logLine(e, sum("b"), "/srv/state")) + log("other[1]", logLine(e, sum("c"), "/var/lib/demine")) +
+		log("demine[701]", logLine(e, sum("d"), "/var/lib/demine")[:60]) + log("demine[702]", logLine(e, sum("e"), "/var/lib/demine"))
+	h, err := fixture.Parse(fmt.Appendf(nil, "-- kernel/identity --\nname=shop uid=0 self=1\n-- /var/log/secure --\n%s", text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, _, _ := office(t)
+	l.h, l.settings.State = h, ""
+	got, unread := l.logged(t.Context())
+	if len(got) != 2 || got[0] != (lease.Logged{Sum: sum("a"), Where: "/var/log/secure:1"}) || got[1].Sum != sum("e") || len(unread) > 0 {
+		t.Errorf("%+v, not read: %+v", got, unread)
+	}
+}

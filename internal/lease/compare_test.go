@@ -1,0 +1,81 @@
+package lease
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"demine/internal/respond"
+)
+
+// A trail whose end was cut off is whole in itself: what is in force, the list
+// and the system log tell of what it does not.
+func TestCompare(t *testing.T) {
+	end := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	a := Lease{ID: "L-22222", State: Open, Until: end}
+	b := Lease{ID: "L-33333", State: Open, Until: end}
+	longer := a
+	longer.Until = end.Add(time.Hour)
+	asked := Lease{ID: "L-44444", State: Requested}
+	full := []Event{{Kind: DidAsk, ID: asked.ID, Lease: &asked}, {Kind: Intend, Doing: DidOpen, ID: a.ID, Lease: &a}, {Kind: DidOpen, ID: a.ID, Lease: &a},
+		{Kind: DidOpen, ID: b.ID, Lease: &b}, {Kind: Intend, Doing: DidExtend, ID: a.ID, Lease: &longer}, {Kind: DidExtend, ID: a.ID, Lease: &longer},
+		{Kind: Intend, Doing: DidClose, ID: b.ID}, {Kind: DidClose, ID: b.ID, Lease: &b}}
+	line := func(n int) string { return strings.Repeat("0", 63) + string(rune('0'+n)) }
+	for i := range full {
+		full[i].N = i + 1
+		if i > 0 {
+			full[i].Prev = line(i)
+		}
+	}
+	now := []Lease{asked, longer}
+	in := respond.Admitted{Mark: 1, Admissions: []respond.Admission{{Lease: a.ID}}}
+	var logged []Logged
+	for i := range full {
+		logged = append(logged, Logged{line(i + 1), "auth.log"})
+	}
+	for _, tt := range []struct {
+		name   string
+		lines  int
+		list   []Lease
+		in     respond.Admitted
+		logged []Logged
+		want   string
+	}{
+		{"whole", 8, now, in, logged, ""},
+		{"nothing in the log", 8, now, in, nil, ""},
+		{"an end was cut off", 6, now, in, nil, "unrecorded L-33333"},
+		{"an extension, and an end", 4, now, in, nil, "until L-22222; unrecorded L-33333"},
+		{"all of an opening", 1, now, in, nil, "record L-22222"},
+		{"it was intended, and demine was killed", 2, []Lease{asked, a}, in, nil, ""},
+		{"what the list does not have either", 1, now[:1], in, nil, "table L-22222"},
+		{"by the log alone", 7, now, in, logged, "unrecorded L-33333; log "},
+		{"gone", 0, now, in, logged, "gone ; log "},
+		{"gone, and nothing is left but the table", 0, nil, in, nil, "gone "},
+		{"gone, and all else too", 0, nil, respond.Admitted{}, logged, "gone ; log "},
+		{"never any", 0, nil, respond.Admitted{}, nil, ""},
+	} {
+		told, trails := NewTold(), []Trail(nil)
+		for _, e := range full[:tt.lines] {
+			told.Add(e)
+		}
+		if tt.lines > 0 {
+			trails = []Trail{{Lines: tt.lines, Head: line(tt.lines)}}
+		}
+		c := told.Compare(trails, tt.list, len(tt.list) > 0, tt.in, tt.logged)
+		var got []string
+		for _, g := range c.Gaps {
+			got = append(got, g.Kind+" "+g.ID)
+		}
+		if diff := cmp.Diff(tt.want, strings.Join(got, "; ")); diff != "" || c.Good() != (tt.want == "") {
+			t.Errorf("%s: %s", tt.name, diff)
+		}
+		if c.InLog != (tt.lines > 0 && tt.logged != nil) {
+			t.Errorf("%s: the last line is in the log: %t", tt.name, c.InLog)
+		}
+	}
+	if c := NewTold().Compare([]Trail{{Broken: 1}}, now, true, in, logged); len(c.Gaps) > 0 || c.Good() {
+		t.Errorf("of a broken trail: %+v", c)
+	}
+}
