@@ -55,36 +55,46 @@ func (a *app) leaseAuditCommand() *cobra.Command {
 // closeRule takes a rule of the packet filter out, in force and where it is
 // saved, as harden does.
 func (a *app) closeRule(ctx context.Context, id string, f *changeFlags) error {
-	ag, p, _, err := a.planRule(ctx, id, f.revert)
+	r, err := a.planRule(ctx, id, f.revert)
 	if err != nil {
 		return err
 	}
-	if len(p.Steps) == 0 {
+	if r.twins != nil {
+		a.talk(a.c.Say("openrule.twins", "rules", r.twins))
+	}
+	if len(r.plan.Steps) == 0 {
 		a.exit(exitFailed)
 	}
 	f.noWait = true
-	return a.propose(ctx, ag, p, nil, f)
+	return a.propose(ctx, r.agent, r.plan, nil, f)
 }
 
-// planRule looks and plans to take out one rule.
-func (a *app) planRule(ctx context.Context, id string, revert time.Duration) (*agent.Agent, respond.Plan, *relate.OpenRule, error) {
+// plannedRule is a rule that is to be taken out, and how.
+type plannedRule struct {
+	agent *agent.Agent
+	plan  respond.Plan
+	rule  *relate.OpenRule
+	twins []string // rules by which the port stays open
+}
+
+func (a *app) planRule(ctx context.Context, id string, revert time.Duration) (plannedRule, error) {
 	ag, err := a.agent()
 	if err != nil {
-		return nil, respond.Plan{}, nil, err
+		return plannedRule{}, err
 	}
 	t := a.comment()
 	t.begin()
 	p, s, err := ag.Plan(ctx, respond.Request{Kind: respond.KindHarden, Rules: []string{id}, Revert: revert}, t.event)
 	t.end()
 	if err != nil {
-		return ag, p, nil, a.stopped(ctx, err)
+		return plannedRule{}, a.stopped(ctx, err)
 	}
 	for i := range s.Openings {
-		if s.Openings[i].ID == id {
-			return ag, p, &s.Openings[i], nil
+		if o := &s.Openings[i]; o.ID == id {
+			return plannedRule{ag, p, o, o.Twins(s.Openings)}, nil
 		}
 	}
-	return ag, p, nil, failed("cli.rule-none", "id", id)
+	return plannedRule{}, failed("cli.rule-none", "id", id)
 }
 
 const adoptExample = `demine lease adopt O-1a2b3c4d --for 8h --who order-team --why "ticket 812"`
@@ -109,11 +119,11 @@ func (a *app) leaseAdoptCommand() *cobra.Command {
 }
 
 func (a *app) adopt(ctx context.Context, id string, f *leaseFlags, yes bool) error {
-	ag, p, o, err := a.planRule(ctx, id, 0)
+	r, err := a.planRule(ctx, id, 0)
 	if err != nil {
 		return err
 	}
-	q, err := f.adoptAsk(o)
+	q, err := f.adoptAsk(r.rule)
 	if err != nil {
 		return err
 	}
@@ -124,11 +134,11 @@ func (a *app) adopt(ctx context.Context, id string, f *leaseFlags, yes bool) err
 		}
 	}
 	switch {
-	case len(p.Steps) == 0:
+	case len(r.plan.Steps) == 0:
 		a.exit(exitFailed)
-		return report.Plan(a.out, &p, a.options())
+		return report.Plan(a.out, &r.plan, a.options())
 	case !f.json || f.dryRun:
-		if err := report.Adoption(a.out, o, &q.Ask, a.options()); err != nil || f.dryRun {
+		if err := report.Adoption(a.out, r.rule, r.twins, &q.Ask, a.options()); err != nil || f.dryRun {
 			return err
 		}
 	}
@@ -140,7 +150,7 @@ func (a *app) adopt(ctx context.Context, id string, f *leaseFlags, yes bool) err
 			return err
 		}
 	}
-	out, run, err := ag.Adopt(ctx, p, q, a.steps())
+	out, run, err := r.agent.Adopt(ctx, r.plan, q, a.steps())
 	if err != nil && out.Lease == nil {
 		return a.notAdopted(ctx, &run, err)
 	}

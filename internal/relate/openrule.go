@@ -106,6 +106,18 @@ func openingID(rs *fact.Ruleset, chain, text string) string {
 // leases. They are found when asked for the first time.
 func (x *Index) OpenRules() []OpenRule { return x.openRules() }
 
+// Twins names the other rules by which the same port would stay open without this
+// one: the one of the other family of addresses, for example.
+func (o *OpenRule) Twins(all []OpenRule) (ids []string) {
+	for i := range all {
+		p := &all[i]
+		if p.ID != o.ID && p.Lease == "" && p.Proto == o.Proto && len(p.Ports) > 0 && slices.Equal(p.Ports, o.Ports) {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids
+}
+
 func (x *Index) findOpenRules() (out []OpenRule) {
 	if ok, _ := x.Covered("firewall"); !ok && len(x.S.Firewall) == 0 {
 		return nil

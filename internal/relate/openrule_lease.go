@@ -65,11 +65,21 @@ func (x *Index) leasesOf(e *Exposure) string {
 	}
 	var out []string
 	x.eachAdmission(func(_ *fact.Ruleset, _ *fact.Chain, r *fact.Rule) {
-		if r.Proto == e.Proto && slices.ContainsFunc(ports, func(p int) bool { return hasPort(r.DPort, p) }) && !slices.Contains(out, r.Comment) {
+		leads := r.Proto == e.Proto && slices.ContainsFunc(ports, func(p int) bool { return hasPort(r.DPort, p) })
+		if leads && e.hears(r) && !slices.Contains(out, r.Comment) {
 			out = append(out, r.Comment)
 		}
 	})
 	return strings.Join(out, ", ")
+}
+
+// hears reports whether the listener takes what comes from the sources of a rule:
+// of IPv4, of IPv6, or of both.
+func (e *Exposure) hears(r *fact.Rule) bool {
+	from := askedSources(r)
+	return len(from) == 0 || slices.ContainsFunc(from, func(p netip.Prefix) bool {
+		return p.Addr().Is4() && e.V4 != "" || p.Addr().Is6() && e.V6 != ""
+	})
 }
 
 // eachAdmission goes through what lets somebody in for a lease.

@@ -2,6 +2,8 @@ package relate
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +187,33 @@ func TestOpenRulesOfLeases(t *testing.T) {
 	got := drifting(append(live, own), nil).OpenRules()
 	if len(got) != 1 || got[0].Lease != "L-7Q2K" || got[0].Left != 1800 || got[0].Drift != "" || len(got[0].Listeners) != 1 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A listener is told the leases of the family of addresses that it takes.
+func TestLeasesOfListeners(t *testing.T) {
+	lease := fact.Rule{Src: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}}
+	for want, e := range map[bool]Exposure{true: {V4: "some", V6: "nobody"}, false: {V6: "nobody"}} {
+		if got := e.hears(&lease); got != want {
+			t.Errorf("%+v: %t", e, got)
+		}
+	}
+}
+
+// Who closes a rule is told by which others the port stays open: not those of other
+// ports, nor leases, which end.
+func TestTwins(t *testing.T) {
+	port := func(n uint16) []fact.PortRange { return []fact.PortRange{{From: n, To: n}} }
+	all := []OpenRule{
+		{ID: "O-1", Proto: "tcp", Ports: port(6380)}, {ID: "O-2", Family: "ip6", Proto: "tcp", Ports: port(6380)},
+		{ID: "O-3", Proto: "udp", Ports: port(6380)}, {ID: "O-4", Proto: "tcp", Ports: port(22)},
+		{ID: "O-5", Proto: "tcp", Ports: port(6380), Lease: "L-7Q2K"}, {ID: "O-6", Proto: "tcp"},
+	}
+	if got := all[0].Twins(all); !slices.Equal(got, []string{"O-2"}) {
+		t.Error(got)
+	}
+	if got := all[5].Twins(all); got != nil {
+		t.Error(got)
 	}
 }
 

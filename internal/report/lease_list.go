@@ -74,7 +74,7 @@ func (p *printer) leaseTable(l *LeaseList) {
 		rows = append(rows, []string{le.ID, fmt.Sprintf("%d/%s", le.Port, le.Proto), left, used,
 			p.say("lease.from", "l", sources(le.From)), p.host(le.Who), p.host(le.Why)})
 	}
-	p.table(0, []int{8, 9, 11, 6, 20, 14, 0}, rows)
+	p.table(0, []int{8, 9, 12, 6, 20, 14, 0}, rows)
 }
 
 // takeOut is the line that takes the leases out of a file, in the form in which

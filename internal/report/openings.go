@@ -55,14 +55,17 @@ func Openings(w io.Writer, s *explain.Scan, o Options) error {
 	return p.flush(w)
 }
 
-// Adoption writes what becomes of a rule that turns into a lease.
-func Adoption(w io.Writer, o *relate.OpenRule, q *lease.Ask, opt Options) error {
+// Adoption writes what becomes of a rule that turns into a lease. The twins stay.
+func Adoption(w io.Writer, o *relate.OpenRule, twins []string, q *lease.Ask, opt Options) error {
 	p := newChangePrinter(opt)
 	p.hang("", p.say("openrule.adopt", "id", o.ID, "rule", o.Text, "chain", o.Chain, "backend", o.Backend), 0)
 	for i := range o.Saved {
 		p.bullet("-", p.say("openrule.adopt.saved", "where", p.origin(&o.Saved[i])), 0)
 	}
 	p.bullet("-", p.say("openrule.adopt.lease", "port", q.Port, "proto", q.Proto, "from", sources(q.From), "for", q.For), 0)
+	if twins != nil {
+		p.bullet("-", p.say("openrule.twins", "rules", twins), 0)
+	}
 	return p.flush(w)
 }
 
@@ -112,7 +115,10 @@ func (p *printer) openRuleRow(o *relate.OpenRule) []string {
 		service = p.say("openrule.no-listener")
 	}
 	since := "?"
-	if o.Known != "" {
+	switch {
+	case o.Lease != "":
+		since = p.say("openrule.since.lease", "left", time.Duration(o.Left)*time.Second)
+	case o.Known != "":
 		since = p.say("openrule.since."+o.Known, "at", p.day(o.Since))
 	}
 	answers := o.Lease
