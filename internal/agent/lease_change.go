@@ -3,11 +3,13 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"demine/internal/lease"
 	"demine/internal/relate"
 	"demine/internal/respond"
+	"demine/internal/store"
 )
 
 // LeaseList is what is open and requested, as records and packet filter agree.
@@ -71,6 +73,9 @@ func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long b
 	return l.change(ctx, id, func(d *desk, le lease.Lease, who lease.Person) (lease.Lease, error) {
 		if le.State != lease.Open {
 			return le, ErrNoLease
+		}
+		if le.RequestedBy != nil && le.RequestedBy.Account == who.Account {
+			return le, respond.Refuse("refuse.lease.extend-own", "account", who.Account, "id", id, "by", by.String())
 		}
 		longer, err := le.Extend(by, long, d.now)
 		if err != nil {
@@ -139,6 +144,7 @@ func (l *Leases) Close(ctx context.Context, id string, cut bool) (lease.Lease, S
 }
 
 // Request keeps what somebody wants opened until another account approves it.
+// What could not be opened now is refused at once.
 func (l *Leases) Request(ctx context.Context, q LeaseAsk) (lease.Lease, error) {
 	d, err := l.desk(ctx)
 	if err != nil {
@@ -149,17 +155,26 @@ func (l *Leases) Request(ctx context.Context, q LeaseAsk) (lease.Lease, error) {
 	if err != nil {
 		return lease.Lease{}, err
 	}
+	in, err := d.filter.Admitted(ctx)
+	if err != nil {
+		return lease.Lease{}, unavailable(err)
+	}
+	p, err := lease.Make(ask, s.x, in, d.list)
+	if err != nil {
+		return lease.Lease{}, err
+	}
 	id, err := d.name()
 	if err != nil {
 		return lease.Lease{}, err
 	}
-	le := lease.Lease{ID: id, Ask: ask, State: lease.Requested, By: s.by, Opened: d.now.Wall.Round(0)}
+	le := lease.Lease{ID: id, Ask: ask, State: lease.Requested, By: s.by, Opened: d.now.Wall.Round(0), Service: p.Service, Container: p.Container}
 	d.list = append(d.list, le)
 	return le, errors.Join(d.st.SaveLeases(d.list), d.tell(lease.Event{Kind: lease.DidAsk, Lease: &le, By: &s.by}))
 }
 
-// Approve opens what was requested. Whoever asked for it cannot.
-func (l *Leases) Approve(ctx context.Context, id string, dry, noProbe bool) (LeaseAnswer, error) {
+// Approve opens what was requested, if agreed (nil: whatever it is) has no error
+// for it. Whoever asked for it cannot.
+func (l *Leases) Approve(ctx context.Context, id string, agreed func(*lease.Lease) error, dry, noProbe bool) (LeaseAnswer, error) {
 	d, err := l.desk(ctx)
 	if err != nil {
 		return LeaseAnswer{}, err
@@ -172,6 +187,11 @@ func (l *Leases) Approve(ctx context.Context, id string, dry, noProbe bool) (Lea
 	request := *le
 	if err := approvable(&request, d.operator(ctx)); err != nil {
 		return LeaseAnswer{}, err
+	}
+	if agreed != nil {
+		if err := agreed(&request); err != nil {
+			return LeaseAnswer{}, err
+		}
 	}
 	return d.openFor(ctx, LeaseAsk{Ask: request.Ask, DryRun: dry, NoProbe: noProbe}, &request)
 }
@@ -199,4 +219,19 @@ func approvable(r *lease.Lease, by lease.Person) error {
 		return respond.Refuse("refuse.lease.same-account", "account", by.Account)
 	}
 	return nil
+}
+
+// InState are the leases and requests that the records have in one of these
+// states, as far as they can be read: for completion, nothing else.
+func (l *Leases) InState(states ...string) []lease.Lease {
+	st, err := store.Read(l.settings.State, l.options())
+	if err != nil {
+		return nil
+	}
+	defer st.Close()
+	all, err := st.Leases()
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(all, func(le lease.Lease) bool { return !slices.Contains(states, le.State) })
 }

@@ -386,7 +386,7 @@ func TestApproveTooLate(t *testing.T) {
 	l, _, now := office(t)
 	saveLeases(t, l, lease.Lease{ID: "L-7Q2KD", State: lease.Requested, Opened: now.Wall, By: lease.Person{Account: "alice"}})
 	pass(now, longestRequest+time.Second)
-	if _, err := l.Approve(t.Context(), "L-7Q2KD", false, true); !errors.Is(err, ErrNoLease) {
+	if _, err := l.Approve(t.Context(), "L-7Q2KD", nil, false, true); !errors.Is(err, ErrNoLease) {
 		t.Error(err)
 	}
 	if got := lastEvent(t, l); got != lease.DidRefuse {

@@ -15,6 +15,7 @@ func (a *app) leaseExtendCommand() *cobra.Command {
 	var json, long bool
 	cmd := &cobra.Command{
 		Use: "extend LEASE TIME", Short: a.c.Say("help.lease.extend"), DisableFlagsInUseLine: true,
+		ValidArgsFunction: a.leaseNames(false, lease.Open),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return misused("demine lease extend L-7Q2KD 1h", "cli.lease-id")
@@ -41,6 +42,7 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 	rule := &changeFlags{}
 	cmd := &cobra.Command{
 		Use: "close LEASE|RULE", Short: a.c.Say("help.lease.close"), Long: a.c.Say("help.lease.close.long"),
+		ValidArgsFunction: a.leaseNames(false, lease.Open, lease.Requested),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && isRule(args[0]) {
 				rule.json = json
@@ -81,25 +83,6 @@ func (a *app) leaseChanged(cmd *cobra.Command, le *lease.Lease, left time.Durati
 		return a.leaseStopped(cmd.Context(), id, err)
 	}
 	return report.LeaseLine(a.out, le, left, a.plainOptions(), says...)
-}
-
-func (a *app) leaseApproveCommand() *cobra.Command {
-	var json, dry bool
-	cmd := &cobra.Command{
-		Use: "approve LEASE", Short: a.c.Say("help.lease.approve"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := leaseID(cmd, args)
-			if err != nil {
-				return err
-			}
-			out, err := a.leases().Approve(cmd.Context(), id, dry, a.noProbe)
-			return a.leaseAnswer(cmd.Context(), id, out, err, json)
-		},
-	}
-	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
-	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, a.c.Say("help.flag.dry-run"))
-	a.probeFlag(cmd)
-	return cmd
 }
 
 // maxEvents is how many events are shown: the last ones.

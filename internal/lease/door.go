@@ -2,6 +2,7 @@ package lease
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ func (p *Plan) find(x *relate.Index) error {
 		p.add(relate.Door{Proto: p.Proto, Addr: netip.IPv6Unspecified(), Port: p.Port})
 		return nil
 	}
-	if err := p.guarded(there); err != nil {
+	if err := p.guarded(x, there); err != nil {
 		return err
 	}
 	for i := range there {
@@ -40,7 +41,7 @@ func (p *Plan) find(x *relate.Index) error {
 			p.Service, p.Container = e.Service, e.Container
 		}
 	}
-	return p.heard(there)
+	return p.heard(x, there)
 }
 
 // publishes reports whether a port of the host leads to a container's listener.
@@ -73,10 +74,11 @@ func (p *Plan) passedOn(n *relate.Net) {
 }
 
 // heard refuses sources that nothing hears, whatever the packet filter says.
-func (p *Plan) heard(there []relate.Exposure) error {
+func (p *Plan) heard(x *relate.Index, there []relate.Exposure) error {
 	for _, f := range p.From {
 		if !slices.ContainsFunc(p.doors, func(o opening) bool { return slices.Contains(o.from, f) }) {
-			return respond.Refuse("refuse.lease.unheard", "port", p.Port, "listener", there[0].Listener, "from", f.String())
+			return respond.Refuse("refuse.lease.unheard", "port", p.Port, "listener", there[0].Listener, "from", f.String(),
+				"way", p.tunnel(x, &there[0]))
 		}
 	}
 	return nil
@@ -84,11 +86,12 @@ func (p *Plan) heard(there []relate.Exposure) error {
 
 // guarded refuses a service that lets in whoever reaches it: a firewall with one
 // hole is no password, and there are ways without a hole.
-func (p *Plan) guarded(there []relate.Exposure) error {
-	for _, e := range there {
+func (p *Plan) guarded(x *relate.Index, there []relate.Exposure) error {
+	for i := range there {
+		e := &there[i]
 		switch {
 		case e.Auth == "none" && !p.Bare:
-			return respond.Refuse("refuse.lease.no-password", "service", e.Service, "port", p.Port, "way", safer(e.Service, p.Port))
+			return respond.Refuse("refuse.lease.no-password", "service", e.Service, "port", p.Port, "way", p.safer(x, e))
 		case e.Auth == "none":
 			p.Notes = append(p.Notes, i18n.M("lease.note.no-password", "service", e.Service))
 		case e.Auth == "unknown":
@@ -99,9 +102,29 @@ func (p *Plan) guarded(there []relate.Exposure) error {
 	return nil
 }
 
-func safer(service string, port int) i18n.Message {
-	if service == "redis" {
-		return i18n.M("lease.safer.redis", "port", port)
+// safer are the ways that need no opening.
+func (p *Plan) safer(x *relate.Index, e *relate.Exposure) i18n.Message {
+	if e.Service == "redis" {
+		return i18n.M("lease.safer.redis", "way", p.tunnel(x, e))
 	}
-	return i18n.M("lease.safer.other", "port", port)
+	return i18n.M("lease.safer.other", "way", p.tunnel(x, e))
+}
+
+// tunnel is the line by which somebody with a login comes to a listener.
+func (p *Plan) tunnel(x *relate.Index, e *relate.Exposure) i18n.Message {
+	if p.Proto != "tcp" {
+		return i18n.M("lease.tunnel.udp")
+	}
+	to := "127.0.0.1"
+	if a, err := netip.ParseAddr(e.Addr); err == nil && !a.IsUnspecified() && !e.Apart {
+		to = a.String()
+	}
+	host := x.S.Host.Name
+	if me := x.Me(); me.Peer != nil {
+		host = me.Peer.Local.Unmap().String() // so one got here
+	}
+	if host == "" {
+		host = "HOST"
+	}
+	return i18n.M("lease.tunnel", "line", fmt.Sprintf("ssh -L %d:%s %s", p.Port, net.JoinHostPort(to, fmt.Sprint(p.Port)), host))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"demine/internal/fact"
+	"demine/internal/i18n"
 	"demine/internal/relate"
 	"demine/internal/respond"
 )
@@ -106,6 +107,27 @@ func TestProveTooWide(t *testing.T) {
 	} {
 		if got := refusal(p.Prove(before, host("drop", "password", from(s)))); got != want {
 			t.Errorf("a rule for %s: %q, want %q", s, got, want)
+		}
+	}
+}
+
+// Who shall not have an opening is told the line that needs none, as it has to be typed.
+func TestTunnel(t *testing.T) {
+	for _, tt := range []struct{ addr, proto, service, want string }{
+		{"0.0.0.0", "tcp", "redis", "lease.safer.redis: ssh -L 6380:127.0.0.1:6380 192.0.2.10"},
+		{"10.0.0.5", "tcp", "etcd", "lease.safer.other: ssh -L 6380:10.0.0.5:6380 192.0.2.10"},
+		{"::1", "tcp", "redis", "lease.safer.redis: ssh -L 6380:[::1]:6380 192.0.2.10"},
+		{"0.0.0.0", "udp", "memcached", "lease.safer.other: "},
+	} {
+		s := host("drop", "none")
+		s.Host.Self = 900
+		s.Process = append(s.Process, fact.Process{Ref: "process:b/900", PID: 900, PPID: 800}, fact.Process{Ref: "process:b/800", PID: 800, Comm: "sshd", Sockets: []uint64{80}})
+		s.Socket = append(s.Socket, fact.Socket{Ref: "socket:80", Inode: 80, Proto: "tcp", State: "ESTABLISHED", Local: netip.MustParseAddr("192.0.2.10"), Peer: netip.MustParseAddr("203.0.113.7")})
+		p := Plan{Ask: Ask{Proto: tt.proto, Port: 6380}}
+		m := p.safer(relate.New(s), &relate.Exposure{Addr: tt.addr, Service: tt.service})
+		line, _ := m.Args["way"].(i18n.Message).Args["line"].(string)
+		if got := m.ID + ": " + line; got != tt.want {
+			t.Errorf("%s, want %s", got, tt.want)
 		}
 	}
 }

@@ -27,6 +27,8 @@ type LeaseView struct {
 	For         int       `json:"for_s"`
 	Left        int       `json:"left_s"`
 	Drop        bool      `json:"drop_established"`
+	Anyone      bool      `json:"anyone,omitempty"`
+	Bare        bool      `json:"without_password,omitempty"` // also if the service asks for none
 	Through     []string  `json:"through"`
 	Service     string    `json:"service,omitempty"`
 	Container   string    `json:"container,omitempty"`
@@ -39,7 +41,7 @@ func NewLeaseView(l *lease.Lease, left time.Duration) LeaseView {
 	v := LeaseView{
 		ID: l.ID, State: l.State, Proto: l.Proto, Port: l.Port, From: []string{}, Who: l.Who, Why: l.Why,
 		By: l.By.Account, Peer: l.By.Peer, Opened: l.Opened, Until: l.Until, For: int(l.For / time.Second),
-		Left: int(left / time.Second), Drop: l.Cut, Through: list(l.Through), Service: l.Service, Container: l.Container,
+		Left: int(left / time.Second), Drop: l.Cut, Anyone: l.Anyone, Bare: l.Bare, Through: list(l.Through), Service: l.Service, Container: l.Container,
 		HeldBy: l.HeldBy,
 	}
 	for _, p := range l.From {

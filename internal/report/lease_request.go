@@ -1,0 +1,66 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"demine/internal/fact"
+	"demine/internal/lease"
+)
+
+// maxRequest is more than LeaseJSON writes of a request.
+const maxRequest = 64 << 10
+
+// ReadRequest reads the request that LeaseJSON wrote.
+func ReadRequest(r io.Reader) (LeaseView, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxRequest+1))
+	if err != nil {
+		return LeaseView{}, err
+	}
+	var in struct {
+		Schema int       `json:"schema"`
+		Lease  LeaseView `json:"lease"`
+	}
+	switch err := json.Unmarshal(b, &in); {
+	case len(b) > maxRequest:
+		return LeaseView{}, fmt.Errorf("more than %d bytes", maxRequest)
+	case err != nil:
+		return LeaseView{}, err
+	case in.Schema != fact.SchemaVersion:
+		return LeaseView{}, fmt.Errorf("schema %d, not %d", in.Schema, fact.SchemaVersion)
+	case in.Lease.State != lease.Requested || !lease.IsName(in.Lease.ID):
+		return LeaseView{}, errors.New("no request of demine lease request --json")
+	}
+	return in.Lease, nil
+}
+
+// Differs names a field, as scripts know it, in which two views differ; empty:
+// in none.
+func (v LeaseView) Differs(w LeaseView) string {
+	a, b := v.fields(), w.fields()
+	names := maps.Clone(a)
+	maps.Copy(names, b)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if !bytes.Equal(a[name], b[name]) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (v LeaseView) fields() (out map[string]json.RawMessage) {
+	v.Opened, v.Until = v.Opened.UTC(), v.Until.UTC()
+	b, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		panic(err) // a struct of plain values
+	}
+	return out
+}
