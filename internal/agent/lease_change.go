@@ -151,7 +151,7 @@ func (l *Leases) Request(ctx context.Context, q LeaseAsk) (lease.Lease, error) {
 		return lease.Lease{}, err
 	}
 	defer d.close()
-	ask, s, err := d.checked(ctx, q)
+	ask, s, err := d.checked(ctx, q, d.around(ctx))
 	if err != nil {
 		return lease.Lease{}, err
 	}

@@ -49,10 +49,11 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (L
 		}
 	}
 	var err error
+	around := d.around(ctx)
 	if out.Swept, err = d.reconcile(ctx); err != nil {
 		return out, err
 	}
-	ask, s, err := d.checked(ctx, q)
+	ask, s, err := d.checked(ctx, q, around)
 	if err != nil {
 		return out, err
 	}
@@ -91,8 +92,8 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (L
 }
 
 // checked looks, and checks what was asked for.
-func (d *desk) checked(ctx context.Context, q LeaseAsk) (lease.Ask, sight, error) {
-	s := d.see(ctx, map[port]bool{{q.Proto, q.Port}: true}, q.NoProbe)
+func (d *desk) checked(ctx context.Context, q LeaseAsk, around func() *fact.Snapshot) (lease.Ask, sight, error) {
+	s := d.seeAmong(ctx, around, map[port]bool{{q.Proto, q.Port}: true}, q.NoProbe)
 	if q.Me {
 		p, ok := s.peer()
 		if !ok {

@@ -29,7 +29,21 @@ type port struct {
 
 // see looks at what concerns these ports and nothing else.
 func (l *Leases) see(ctx context.Context, ports map[port]bool, noProbe bool) sight {
-	snap := l.observe(ctx, nil, observe.Scope{}, "host", "account", "process", "socket", "firewall", "network")
+	return l.seeAmong(ctx, l.around(ctx), ports, noProbe)
+}
+
+// around begins to look at what runs on the host, and gives it when it is asked
+// for, once: what the packet filter has to do with it can be read meanwhile.
+func (l *Leases) around(ctx context.Context) func() *fact.Snapshot {
+	seen := make(chan *fact.Snapshot, 1) // also when nobody asks
+	go func() {
+		seen <- l.observe(ctx, nil, observe.Scope{}, "host", "account", "process", "socket", "network")
+	}()
+	return func() *fact.Snapshot { return <-seen }
+}
+
+func (l *Leases) seeAmong(ctx context.Context, around func() *fact.Snapshot, ports map[port]bool, noProbe bool) sight {
+	snap := l.observe(ctx, around(), observe.Scope{}, "firewall")
 	snap.Socket = concerned(snap, ports)
 	known := l.observe(ctx, servers(snap), observe.Scope{NoProbe: noProbe}, "service", "redis", "sshd")
 	snap.Service, snap.Coverage = known.Service, known.Coverage
@@ -39,7 +53,7 @@ func (l *Leases) see(ctx context.Context, ports map[port]bool, noProbe bool) sig
 
 // operator looks at who runs demine alone.
 func (l *Leases) operator(ctx context.Context) lease.Person {
-	snap := l.observe(ctx, nil, observe.Scope{}, "host", "account", "process", "socket")
+	snap := l.observe(ctx, nil, observe.Scope{Lineage: true}, "host", "account", "process", "socket")
 	snap.Socket = concerned(snap, nil)
 	return l.person(relate.New(snap))
 }

@@ -33,7 +33,13 @@ const (
 	tick   = time.Second / userHz
 )
 
-func seeProcesses(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
+func seeProcesses(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
+	r := newReader(v, in)
+	if sc.Lineage {
+		var out Part
+		r.lineage(in.Host.Self, &out)
+		return out, nil
+	}
 	names, err := v.Names("/proc")
 	if gone(err) {
 		err = errNoProcess
@@ -47,7 +53,6 @@ func seeProcesses(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Par
 			pids = append(pids, pid)
 		}
 	}
-	r := newReader(v, in)
 	parts := make([]Part, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
 	for w := range parts {
@@ -74,6 +79,23 @@ func seeProcesses(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Par
 		out.Gaps = append(out.Gaps, fact.Gap{Code: "no-permission", What: "/proc", Detail: "processes of other users are hidden (hidepid)"})
 	}
 	return out, ctx.Err()
+}
+
+// maxLineage is more than any chain of parents that people make.
+const maxLineage = 64
+
+// lineage adds a process and those that it descends from, the nearest first.
+func (r *procReader) lineage(pid int, out *Part) {
+	buf := make([]byte, 0, 64<<10)
+	for range maxLineage {
+		n := len(out.Process)
+		if r.read(pid, buf, out); len(out.Process) == n {
+			return
+		}
+		if pid = out.Process[n].PPID; pid == 0 {
+			return
+		}
+	}
 }
 
 // errNoProcess: /proc is not mounted, or something is mounted over it.

@@ -22,7 +22,7 @@ func dump(protocol int, req netlink.Message, f func(body []byte)) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer func() { go unix.Close(fd) }() // see nfTables.close
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: int64(nfAnswer.Seconds())})
 	req.Header.Sequence, req.Header.Length = 1, uint32(unix.SizeofNlMsghdr+len(req.Data))
 	b, err := req.MarshalBinary()

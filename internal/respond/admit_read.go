@@ -28,7 +28,7 @@ func (n *nfTables) leases() (t leases, err error) {
 		if a.text(unix.NFTA_SET_TABLE) != leaseTable {
 			continue
 		}
-		if err := n.elements(&t, a.text(unix.NFTA_SET_NAME)); err != nil {
+		if err := t.elements(a.text(unix.NFTA_SET_NAME)); err != nil {
 			return t, err
 		}
 	}
@@ -39,19 +39,16 @@ func (n *nfTables) leases() (t leases, err error) {
 }
 
 // elements reads those of one set.
-func (n *nfTables) elements(t *leases, set string) error {
+func (t *leases) elements(set string) error {
 	name, cut := strings.CutPrefix(set, "cut_")
 	f, ok := formOf(name)
 	if !ok {
 		return nil
 	}
-	ms, err := n.ask(nfMessage(unix.NFT_MSG_GETSETELEM, "inet", netlink.Dump,
-		append(textAttr(unix.NFTA_SET_ELEM_LIST_TABLE, leaseTable), textAttr(unix.NFTA_SET_ELEM_LIST_SET, set)...)))
-	if err != nil {
-		return fmt.Errorf("elements of %s: %w", set, err)
-	}
-	for _, m := range ms {
-		for _, e := range cutAttrs(attrsOf(m).get(unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
+	all := nfMessage(unix.NFT_MSG_GETSETELEM, "inet", netlink.Dump,
+		append(textAttr(unix.NFTA_SET_ELEM_LIST_TABLE, leaseTable), textAttr(unix.NFTA_SET_ELEM_LIST_SET, set)...))
+	err := dump(unix.NETLINK_NETFILTER, all, func(body []byte) {
+		for _, e := range cutAttrs(cutAttrs(body[min(len(body), 4):]).get(unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
 			a, ok := admissionOf(f, cutAttrs(e.data))
 			switch {
 			case ok && cut:
@@ -61,6 +58,9 @@ func (n *nfTables) elements(t *leases, set string) error {
 				t.admissions = append(t.admissions, a)
 			}
 		}
+	})
+	if err != nil {
+		return fmt.Errorf("elements of %s: %w", set, err)
 	}
 	return nil
 }
