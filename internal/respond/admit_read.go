@@ -39,7 +39,7 @@ func (n *nfTables) leases() (t leases, err error) {
 }
 
 // elements reads those of one set.
-func (t *leases) elements(set string) error {
+func (l *leases) elements(set string) error {
 	name, cut := strings.CutPrefix(set, "cut_")
 	f, ok := formOf(name)
 	if !ok {
@@ -53,9 +53,9 @@ func (t *leases) elements(set string) error {
 			switch {
 			case ok && cut:
 				a.Cut = true
-				t.cut = append(t.cut, a)
+				l.cut = append(l.cut, a)
 			case ok:
-				t.admissions = append(t.admissions, a)
+				l.admissions = append(l.admissions, a)
 			}
 		}
 	})
