@@ -107,6 +107,7 @@ func (s xtSocket) table(family, name string) (fact.Ruleset, error) {
 		return r, err
 	}
 	r.Chains, err = xtables.Parse(family, name, info, blob)
+	SettleLists(family, r.Chains)
 	return r, err
 }
 

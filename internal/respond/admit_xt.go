@@ -22,19 +22,27 @@ import (
 //	-A DEMINE_LEASE -j MARK --set-xmark 0x0/0x100
 //	-A DEMINE_LEASE -m addrtype ! --dst-type LOCAL -j RETURN
 //	-A DEMINE_LEASE -s 203.0.113.0/24 -p tcp -m tcp --dport 6380 -m time --datestop 2026-11-23T17:59:59
+//	                -m recent --rcheck --name demine_lease --mask 0.0.0.0 --rsource
 //	                -m comment --comment L-7Q2KD -j MARK --set-xmark 0x100/0x100
 //	-A DEMINE_LEASE -s 192.0.2.7/32 -p tcp -m tcp --dport 6380 -m mark --mark 0x0/0x100
-//	                -m conntrack --ctstate ESTABLISHED -m comment --comment L-9WQ2T -j DROP
+//	                -m conntrack --ctstate ESTABLISHED -m recent … -m comment --comment L-9WQ2T -j DROP
 //
 // The jump is the last rule of PREROUTING, so that no other one there takes the
 // mark away. The kernel compares whole seconds of the wall clock (xt_time): a
-// lease ends with the second that its end is in, or as much earlier.
-type xtMarker struct{}
+// lease ends with the second before its end, less than one too early.
+//
+// Under a mask of no bits the list holds every address or none, and it begins
+// empty: rules that somebody saved and loads again, after a boot or a reload that
+// had thrown them out, are for nobody until demine writes to it.
+type xtMarker struct {
+	list string // empty: without, on kernels that have no such match
+}
 
 const (
 	xtLeaseTable = "mangle"
 	xtLeaseChain = relate.LeaseChain
 	xtLeaseHook  = "PREROUTING"
+	xtLeaseList  = relate.LeaseTable
 )
 
 var xtFamilies = []string{"ip", "ip6"}
@@ -59,7 +67,11 @@ func (m xtMarker) edit(f func(leases) (leases, error)) error {
 	}
 	defer unlock()
 	for range 10 {
-		if err = m.tryEdit(f); !errors.Is(err, unix.EAGAIN) {
+		err = m.tryEdit(f)
+		if kernelCannot(err) && m.list != "" {
+			err = xtMarker{}.tryEdit(f)
+		}
+		if !errors.Is(err, unix.EAGAIN) {
 			return err
 		}
 	}
@@ -77,9 +89,9 @@ func (m xtMarker) tryEdit(f func(leases) (leases, error)) error {
 		return err
 	}
 	for i, family := range xtFamilies {
-		if err = writeXTLeases(family, have, want, now); err != nil {
+		if err = m.write(family, have, want, now); err != nil {
 			for _, done := range xtFamilies[:i] {
-				err = errors.Join(err, writeXTLeases(done, want, have, now))
+				err = errors.Join(err, m.write(done, want, have, now))
 			}
 			return err
 		}
@@ -108,7 +120,9 @@ func xtLeaseChains(family string) ([]fact.Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	return xtables.Parse(family, xtLeaseTable, info, blob)
+	chains, err := xtables.Parse(family, xtLeaseTable, info, blob)
+	host.SettleLists(family, chains)
+	return chains, err
 }
 
 func (m xtMarker) read(sets []fact.Ruleset) (l leases, err error) {

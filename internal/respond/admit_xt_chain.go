@@ -2,6 +2,7 @@ package respond
 
 import (
 	"net/netip"
+	"os"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"demine/internal/fact"
 	"demine/internal/format/xtables"
+	"demine/internal/host"
 	"demine/internal/relate"
 )
 
@@ -20,10 +22,11 @@ const xtLeaseHead = 2
 const xtTick = 10 * time.Millisecond
 
 // xtLeasesOf are the leases in the chains of a family. A chain that nothing jumps
-// to holds none: a reload has thrown out the rest of it.
+// to holds none, nor one whose list is empty: a reload has thrown them out, or it
+// was saved before the boot.
 func xtLeasesOf(family string, chains []fact.Chain, now time.Time) (l leases) {
 	c, hook := xtChain(chains, xtLeaseChain), xtChain(chains, xtLeaseHook)
-	if l.there = c != nil; !l.there || hook == nil || !slices.ContainsFunc(hook.Rules, jumpsToLeases) {
+	if l.there = c != nil; !l.there || hook == nil || !slices.ContainsFunc(hook.Rules, jumpsToLeases) || slices.ContainsFunc(c.Rules, never) {
 		return l
 	}
 	for i := range c.Rules {
@@ -43,6 +46,9 @@ func xtLeasesOf(family string, chains []fact.Chain, now time.Time) (l leases) {
 	}
 	return l
 }
+
+// never reports whether a rule matches nothing: see xtables.Never.
+func never(r fact.Rule) bool { return len(r.DPort) == 1 && r.DPort[0].From > r.DPort[0].To }
 
 func jumpsToLeases(r fact.Rule) bool { return r.Verdict == "jump" && r.Target == xtLeaseChain }
 
@@ -66,17 +72,18 @@ func xtAdmissionOf(family string, r *fact.Rule, now time.Time) (Admission, bool)
 	return a, a.Cut || ends && r.SetMark.Value != 0
 }
 
-// writeXTLeases makes the chain of a family what want says, which has it from
-// have. Rules that are to stay do so; where there is no chain and nothing to
-// hold, none is made. EAGAIN: it is not what have says any more.
-func writeXTLeases(family string, have, want leases, now time.Time) error {
+// write makes the chain of a family what want says, which has it from have. Rules
+// that are to stay do so; where there is no chain and nothing to hold, none is
+// made. EAGAIN: it is not what have says any more.
+func (m xtMarker) write(family string, have, want leases, now time.Time) error {
 	have, want = have.of(family), want.of(family)
 	if len(want.admissions)+len(want.cut) == 0 {
 		if chains, err := xtLeaseChains(family); err != nil || xtChain(chains, xtLeaseChain) == nil {
 			return err
 		}
 	}
-	return tryXT(family, xtLeaseTable, func(t *xtables.Table, chains []fact.Chain) error {
+	err := tryXT(family, xtLeaseTable, func(t *xtables.Table, chains []fact.Chain) error {
+		host.SettleLists(family, chains)
 		if is := xtLeasesOf(family, chains, now); !slices.Equal(is.admissions, have.admissions) || !slices.Equal(is.cut, have.cut) {
 			return unix.EAGAIN
 		}
@@ -88,8 +95,21 @@ func writeXTLeases(family string, have, want leases, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		return want.insertXT(t, family, kept, now)
+		return m.insert(t, family, kept, want, now)
 	})
+	if err != nil || m.list == "" || len(want.admissions)+len(want.cut) == 0 {
+		return err
+	}
+	return fillXTList(family, m.list)
+}
+
+// fillXTList puts the address of all zeros into a list (xt_recent.c: "+address").
+func fillXTList(family, list string) error {
+	zero := "+0.0.0.0\n"
+	if family == "ip6" {
+		zero = "+::\n"
+	}
+	return os.WriteFile(host.XTList(list), []byte(zero), 0)
 }
 
 // of are those of a family.
@@ -156,29 +176,29 @@ func byKey(as []Admission) map[key]Admission {
 	return out
 }
 
-// insertXT puts in what is not there: marks before all, cuts behind all.
-func (l leases) insertXT(t *xtables.Table, family string, have leases, now time.Time) error {
+// insert puts in what is not there: marks before all, cuts behind all.
+func (m xtMarker) insert(t *xtables.Table, family string, have, want leases, now time.Time) error {
 	marks, cuts, last := byKey(have.admissions), byKey(have.cut), xtLeaseHead+len(have.admissions)+len(have.cut)
 	put := func(n int, e xtables.Entry) error {
 		last++
 		return t.Insert(xtLeaseChain, n, e)
 	}
-	for _, a := range l.admissions {
-		asks := a.criteria()
-		asks.Until = now.Add(a.Left).Truncate(time.Second).Add(-time.Second) // the last second in which it matches
+	for _, a := range want.admissions {
 		if _, there := marks[a.key()]; there {
 			continue
 		}
-		if err := put(xtLeaseHead+1, xtables.NewMark(family, asks, l.mark, l.mark)); err != nil {
+		asks := m.criteria(a)
+		asks.Until = now.Add(a.Left).Truncate(time.Second).Add(-time.Second) // the last second in which it matches
+		if err := put(xtLeaseHead+1, xtables.NewMark(family, asks, want.mark, want.mark)); err != nil {
 			return err
 		}
 	}
-	for _, a := range l.cut {
-		asks := a.criteria()
-		asks.Unmarked, asks.Established = l.mark, true
+	for _, a := range want.cut {
 		if _, there := cuts[a.key()]; there {
 			continue
 		}
+		asks := m.criteria(a)
+		asks.Unmarked, asks.Established = want.mark, true
 		if err := put(last+1, xtables.NewEntry(family, asks, xtables.Drop)); err != nil {
 			return err
 		}
@@ -186,6 +206,6 @@ func (l leases) insertXT(t *xtables.Table, family string, have leases, now time.
 	return nil
 }
 
-func (a Admission) criteria() xtables.Criteria {
-	return xtables.Criteria{Proto: a.Proto, DPort: uint16(a.Port), Src: a.From, Comment: a.Lease}
+func (m xtMarker) criteria(a Admission) xtables.Criteria {
+	return xtables.Criteria{Proto: a.Proto, DPort: uint16(a.Port), Src: a.From, List: m.list, Comment: a.Lease}
 }

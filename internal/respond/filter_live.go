@@ -16,7 +16,7 @@ import (
 
 // LiveFilter is the packet filter of the network namespace that demine runs in.
 func LiveFilter() Filter {
-	return liveFilter{ways: []way{inetWay, ipWay, legacyWay}, markers: []marker{nftMarker{}, xtMarker{}}}
+	return liveFilter{ways: []way{inetWay, ipWay, legacyWay}, markers: []marker{nftMarker{}, xtMarker{xtLeaseList}}}
 }
 
 // liveFilter does all of a change on one thread, in its network namespace. Of

@@ -18,6 +18,7 @@ type Criteria struct {
 	NotLocal    bool      // it is not for an address of this host
 	Established bool      // of a connection that is
 	Until       time.Time // by the wall clock of this host, to the second and with it; zero: always
+	List        string    // a list of "recent" has the address of all zeros: see ListInfo
 	Comment     string    // for people, at most 255 bytes
 }
 
@@ -82,6 +83,9 @@ func (m Criteria) matches() []byte {
 	}
 	if !m.Until.IsZero() {
 		b = append(b, newMatch("time", 0, untilInfo(m.Until))...)
+	}
+	if m.List != "" {
+		b = append(b, newMatch("recent", 1, ListInfo(m.List))...)
 	}
 	if m.Comment != "" {
 		b = append(b, newMatch("comment", 0, CommentInfo(m.Comment))...)
@@ -180,6 +184,15 @@ func untilInfo(end time.Time) []byte {
 	order.PutUint32(b[12:], maxDaytime)
 	order.PutUint32(b[16:], allMonthdays)
 	b[20] = allWeekdays
+	return b
+}
+
+// ListInfo is struct xt_recent_mtinfo_v1 under a mask of no bits: it matches every
+// packet or none. Lists begin empty, and nothing saves them.
+func ListInfo(name string) []byte {
+	b := make([]byte, 228)
+	b[8] = 1 << 0 // XT_RECENT_CHECK
+	copy(b[10:209], name)
 	return b
 }
 

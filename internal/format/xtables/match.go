@@ -355,8 +355,9 @@ func readConnlimit(_ uint8, b []byte, r *fact.Rule) {
 	say(r, "-m connlimit --connlimit-%s %d", word, order.Uint32(b[16:]))
 }
 
-// readRecent reads struct xt_recent_mtinfo. A plain "set" notes the sender and
-// always matches.
+// readRecent reads struct xt_recent_mtinfo and its revision 1 with a mask. A plain
+// "set" notes the sender and always matches; a plain "rcheck" under a mask of no
+// bits becomes the doubt "recent all NAME": it matches all or none.
 func readRecent(rev uint8, b []byte, r *fact.Rule) {
 	what, not := "", b[9] != 0
 	for i, n := range []string{"rcheck", "set", "update", "remove"} {
@@ -364,18 +365,26 @@ func readRecent(rev uint8, b []byte, r *fact.Rule) {
 			what = n
 		}
 	}
+	seconds, hits, name := order.Uint32(b), order.Uint32(b[4:]), fact.Text([]byte(cString(b[10:210])))
 	say(r, "-m recent %s--%s", bang(not), what)
-	if s := order.Uint32(b); s != 0 {
-		say(r, "--seconds %d", s)
+	if seconds != 0 {
+		say(r, "--seconds %d", seconds)
 	}
-	if n := order.Uint32(b[4:]); n != 0 {
-		say(r, "--hitcount %d", n)
+	if hits != 0 {
+		say(r, "--hitcount %d", hits)
 	}
-	say(r, "--name %s", Quote(fact.Text([]byte(cString(b[10:210])))))
-	if what != "set" || not {
+	say(r, "--name %s", Quote(name))
+	switch {
+	case what == "set" && !not:
+	case rev == 1 && b[8] == 1 && !not && seconds == 0 && hits == 0 && !anySet(b[212:228]):
+		Doubt(r, ListWord+name)
+	default:
 		Doubt(r, strings.TrimSpace("recent "+bang(not))+" "+what)
 	}
 }
+
+// ListWord begins the doubt about a list that all packets are in or none.
+const ListWord = "recent all "
 
 // readICMP reads struct ipt_icmp and icmp6_info: type, a range of codes, and
 // whether to invert. Type 255 is any.
