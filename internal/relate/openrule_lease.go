@@ -28,6 +28,13 @@ func (x *Index) leases() (out []OpenRule) {
 	return out
 }
 
+// outlivesBoot: a rule of the chain that lets somebody in once it is loaded. A list
+// that it asks for begins empty.
+func outlivesBoot(r fact.Rule) bool {
+	listed := slices.ContainsFunc(r.Unknown, func(w string) bool { return strings.HasPrefix(w, "recent ") })
+	return r.Verdict == "continue" && r.Comment != "" && !listed
+}
+
 // LeaseFile is a file of saved rules, loaded at boot, that holds leases.
 type LeaseFile struct {
 	Path    fact.Path
@@ -41,7 +48,7 @@ func SavedLeases(sets []fact.Ruleset) (out []LeaseFile) {
 		rs := &sets[i]
 		table := rs.Backend == "nft" && rs.Family == "inet" && rs.Table == LeaseTable && len(rs.Chains) > 0
 		chain := rs.Backend != "nft" && rs.Table == "mangle" && slices.ContainsFunc(rs.Chains, func(c fact.Chain) bool {
-			return c.Name == LeaseChain && len(c.Rules) > 0
+			return c.Name == LeaseChain && slices.ContainsFunc(c.Rules, outlivesBoot)
 		})
 		f := LeaseFile{rs.Persisted, rs.Backend}
 		if rs.Persisted != "" && (table || chain) && !slices.Contains(out, f) {
