@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,10 +33,9 @@ func (a *app) leaseAuditCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for i := range s.Openings {
-				if s.Found(&s.Openings[i]) != nil {
-					a.exit(exitFound)
-				}
+			found := func(o relate.OpenRule) bool { return s.Found(&o) != nil }
+			if slices.ContainsFunc(s.Openings, found) || len(s.SavedLeases()) > 0 {
+				a.exit(exitFound)
 			}
 			if incomplete(s, "socket", "firewall", "process") {
 				a.exit(exitIncomplete)

@@ -58,6 +58,16 @@ func (s *Scan) Found(o *relate.OpenRule) *judge.Finding {
 	return nil
 }
 
+// SavedLeases are the findings about files that let leases in after a boot.
+func (s *Scan) SavedLeases() (out []*judge.Finding) {
+	for i := range s.Findings {
+		if s.Findings[i].Rule == "exposure/lease-saved" {
+			out = append(out, &s.Findings[i])
+		}
+	}
+	return out
+}
+
 // Took is what the look itself cost.
 type Took struct {
 	WallMS  int64 `json:"wall_ms"`

@@ -8,6 +8,7 @@ import (
 
 	"demine/internal/explain"
 	"demine/internal/fact"
+	"demine/internal/judge"
 	"demine/internal/lease"
 	"demine/internal/relate"
 )
@@ -28,14 +29,19 @@ func OpeningsJSON(w io.Writer, s *explain.Scan) error {
 		}
 		rules = append(rules, v)
 	}
+	saved := []judge.Finding{}
+	for _, f := range s.SavedLeases() {
+		saved = append(saved, *f)
+	}
 	return writeJSON(w, struct {
 		Schema   int             `json:"schema"`
 		ID       string          `json:"id"`
 		Host     fact.HostInfo   `json:"host"`
 		Taken    time.Time       `json:"taken"`
 		Openings []openingView   `json:"openings"`
+		Saved    []judge.Finding `json:"saved"` // files that let leases in after a boot
 		Coverage []fact.Coverage `json:"coverage"`
-	}{s.Schema, s.ID, s.Host, s.Taken, rules, s.Coverage})
+	}{s.Schema, s.ID, s.Host, s.Taken, rules, saved, s.Coverage})
 }
 
 // Openings writes the rules that let others in, those that nobody answers for
@@ -48,6 +54,10 @@ func Openings(w io.Writer, s *explain.Scan, o Options) error {
 		p.bullet("-", p.say("openrule.none"), 0)
 	} else {
 		p.openRules(s)
+	}
+	for _, f := range s.SavedLeases() {
+		p.blank()
+		p.hangPainted(p.fold("● "), yellow, p.text(f.Message)+p.sep()+p.say("openrule.saved"), 0)
 	}
 	p.blank()
 	p.bullet("-", p.say("exposure.cloud"), 0)

@@ -18,7 +18,8 @@ import (
 func TestOpenings(t *testing.T) {
 	at := time.Date(2026, 11, 10, 20, 42, 0, 0, time.UTC)
 	port := []fact.PortRange{{From: 6380, To: 6380}}
-	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Host: fact.HostInfo{Name: "shop"}, Findings: []judge.Finding{{Subject: "opening:O-222222"}}, Openings: []relate.OpenRule{
+	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Host: fact.HostInfo{Name: "shop"}, Findings: []judge.Finding{{Subject: "opening:O-222222"},
+		{Rule: "exposure/lease-saved", Message: i18n.M("lease.saved", "file", "/etc/nftables.conf", "command", "sed")}}, Openings: []relate.OpenRule{
 		{ID: "O-111111", Proto: "tcp", Ports: []fact.PortRange{{From: 80, To: 80}, {From: 443, To: 445}}, Everyone: true, Kept: "saved",
 			Since: at, Known: "not-later", Listeners: []string{"tcp 0.0.0.0:80"}, Service: "nginx"},
 		{Ref: "opening:O-222222", ID: "O-222222", Proto: "tcp", Ports: port, Sources: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("10.0.0.0/8")},
@@ -30,7 +31,7 @@ func TestOpenings(t *testing.T) {
 	for lang, want := range map[string][]string{
 		i18n.English: {"O-222222  6380/tcp     203.0.113.7 +1  nobody   2026-11-10    no     none", "≤ 2026-11-10", "80,443-445/tcp", "L-7Q2KD",
 			"nothing will close it", `-A INPUT\x1b[2J -j ACCEPT`, "opened 2026-11-10 20:42:00 UTC by ops", "demine lease adopt O-222222",
-			"O-444444  typed by hand; it may well be meant to stay"},
+			"O-444444  typed by hand; it may well be meant to stay", "/etc/nftables.conf holds leases"},
 		i18n.Chinese: {"203.0.113.7 +1", "无监听", "没有任何东西会关闭它", "demine lease close O-222222", "O-444444 手工敲入，很可能本就要长期保留"},
 	} {
 		var b strings.Builder
