@@ -47,7 +47,7 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	}
 	d.recall(in)
 	before := len(d.list)
-	steps := []func(context.Context, respond.Admitted, *Swept) error{d.endOver, d.takeStrays, d.endGone, d.putBack}
+	steps := []func(context.Context, respond.Admitted, *Swept) error{d.endOver, d.takeStrays, d.endGone, d.leaveMark, d.putBack}
 	for _, step := range steps {
 		if err = step(ctx, in, &s); err != nil {
 			break
@@ -62,7 +62,7 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	if retired {
 		err = errors.Join(err, d.filter.Retire(ctx))
 	}
-	if d.in = &in; retired || len(s.Over)+len(s.Gone)+len(s.Back)+len(s.Trouble) > 0 {
+	if d.in = &in; retired || in.Taken != "" || len(s.Over)+len(s.Gone)+len(s.Back)+len(s.Trouble) > 0 {
 		d.in = nil
 	}
 	return s, err

@@ -26,6 +26,7 @@ const (
 	DidFail   = "failed"    // what was intended was not done, or was taken back
 	DidPut    = "put-back"  // after a reload of the packet filter
 	DidSweep  = "swept"     // an element that no lease explained was taken away
+	DidMark   = "remarked"  // somebody else began to use the mark of leases
 	DidWarn   = "warned"    // people were told of the coming end
 	DidFind   = "saved"     // a file that is loaded at boot holds leases: Why is its name
 	DidRefuse = "withdrawn" // a request was withdrawn, or is too old

@@ -136,6 +136,7 @@ func TestFreeMark(t *testing.T) {
 		want uint32
 	}{
 		{"", 1 << 12},
+		{filter("DROP", `-A INPUT -m mark --mark 0x1000/0x1000 -m comment --comment "demine lease" -j ACCEPT`), 1 << 12},
 		{filter("ACCEPT", "-A INPUT -m mark --mark 0x1000/0xf000 -j DROP"), 1 << 6},
 		{filter("ACCEPT", "-A INPUT -m mark --mark 5 -j DROP", "-A INPUT -j MARK --set-mark 0x1000"), 1 << 6},
 		{filter("ACCEPT", "-A INPUT -j MARK --set-xmark 0/0xffff0000"), 1 << 12},
@@ -143,6 +144,26 @@ func TestFreeMark(t *testing.T) {
 	} {
 		if got, ok := FreeMark(live(c.text, false)); got != c.want || ok != (c.want != 0) {
 			t.Errorf("%s: %#x, want %#x", c.text, got, c.want)
+		}
+	}
+}
+
+// What others do with the mark is told, and what demine does is not.
+func TestMarkTaken(t *testing.T) {
+	own := `-A INPUT -m mark --mark 0x1000/0x1000 -m comment --comment "demine lease" -j ACCEPT`
+	d := Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 6380}
+	for _, c := range []struct{ rule, want string }{
+		{own, ""},
+		{"-A INPUT -j MARK --set-xmark 0x2000/0xf000", "0x2000"},
+		{"-A INPUT -m mark --mark 0x1000/0x1000 -j DROP", "DROP"},
+		{"-A INPUT -m mark --mark 5 -j DROP", ""},
+		{"-A INPUT -j CONNMARK --restore-mark", ""},
+	} {
+		n := &Net{Filter: live(filter("DROP", own, c.rule), false)}
+		table := n.trial(d, order, 1<<12).table()
+		r := MarkTaken(append(n.Filter, table), 1<<12)
+		if (r == nil) != (c.want == "") || r != nil && !strings.Contains(r.Text, c.want) {
+			t.Errorf("%s: %+v", c.rule, r)
 		}
 	}
 }

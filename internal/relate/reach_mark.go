@@ -50,7 +50,7 @@ func (n *Net) arriving(in *fact.Network) marking {
 	given := uint32(0)
 	eachMark(sets, func(r *fact.Rule) {
 		given |= r.SetMark.Value
-		if r.Comment == LeaseComment && r.Verdict == "accept" && bits.OnesCount32(r.Mark.Mask) == 1 {
+		if isDoorway(r) {
 			given |= r.Mark.Mask
 		}
 	})
@@ -131,23 +131,53 @@ func (g *flocks) empty(in extent) bool {
 	return !slices.ContainsFunc(g.used(), func(x flock) bool { return !x.set.empty(in) })
 }
 
-// FreeMark is a bit of the mark that no rule in force mentions; false when there is none. Changes of the whole mark mention none:
-// they only clear it.
+// FreeMark is a bit of the mark that no rule in force mentions but demine's; false
+// when there is none. Changes of the whole mark mention none: they only clear it.
 func FreeMark(sets []fact.Ruleset) (uint32, bool) {
 	used := uint32(0)
-	eachMark(sets, func(r *fact.Rule) {
-		for _, m := range []fact.Mark{r.Mark, r.SetMark} {
-			if used |= m.Value; m.Mask != ^uint32(0) {
-				used |= m.Mask
-			}
-		}
-	})
+	othersMarks(sets, func(r *fact.Rule) { used |= mentioned(r) })
 	for _, n := range freeBits {
 		if bit := uint32(1) << n; used&bit == 0 {
 			return bit, true
 		}
 	}
 	return 0, false
+}
+
+// isDoorway reports whether a rule has the form of a doorway of leases.
+func isDoorway(r *fact.Rule) bool {
+	return r.Comment == LeaseComment && r.Verdict == "accept" && bits.OnesCount32(r.Mark.Mask) == 1
+}
+
+// mentioned are the bits that a rule asks for or changes.
+func mentioned(r *fact.Rule) (bits uint32) {
+	for _, m := range []fact.Mark{r.Mark, r.SetMark} {
+		if bits |= m.Value; m.Mask != ^uint32(0) {
+			bits |= m.Mask
+		}
+	}
+	return bits
+}
+
+// MarkTaken is a rule in force that mentions a bit and is not demine's; nil: there
+// is none.
+func MarkTaken(sets []fact.Ruleset, bit uint32) (by *fact.Rule) {
+	othersMarks(sets, func(r *fact.Rule) {
+		if by == nil && mentioned(r)&bit != 0 {
+			by = r
+		}
+	})
+	return by
+}
+
+// othersMarks gives the rules about marks that are not demine's: what is left of
+// leases is used again.
+func othersMarks(sets []fact.Ruleset, f func(*fact.Rule)) {
+	eachMark(withoutMarks(sets), func(r *fact.Rule) {
+		if !isDoorway(r) {
+			f(r)
+		}
+	})
 }
 
 // freeBits is the order in which bits are taken: first those that no software is

@@ -24,7 +24,8 @@ type Doorway struct {
 // Admitted is what is in force. Cut are those with a Cut whose connections are,
 // or at their end will be, cut off; Left of those that have ended is 0.
 type Admitted struct {
-	Mark       uint32      `json:"mark"` // one bit; 0: no table of leases is there
+	Mark       uint32      `json:"mark"`            // one bit; 0: no table of leases is there
+	Taken      string      `json:"taken,omitempty"` // a rule of somebody else's that asks for that bit or changes it
 	Admissions []Admission `json:"admissions,omitempty"`
 	Cut        []Admission `json:"cut,omitempty"`
 	Doorways   []RuleAt    `json:"doorways,omitempty"`

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"demine/internal/fact"
+	"demine/internal/relate"
 )
 
 // errNoLeases: there is no table of leases, and to take something out of it none
@@ -99,6 +100,9 @@ func (f liveFilter) admitted(ctx context.Context) (Admitted, []fact.Ruleset, err
 		}
 		now.Mark = cmp.Or(now.Mark, l.mark)
 		now.Admissions, now.Cut = append(now.Admissions, l.admissions...), append(now.Cut, l.cut...)
+	}
+	if r := relate.MarkTaken(sets, now.Mark); r != nil {
+		now.Taken = r.Text
 	}
 	return now, sets, nil
 }
