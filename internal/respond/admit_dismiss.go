@@ -124,12 +124,12 @@ func (f liveFilter) Retire(ctx context.Context) error {
 		}
 	}
 	if err := closeXT(now.Doorways); err != nil {
-		return admitError(err)
+		return admitError(err, nil)
 	}
 	for _, m := range f.markers {
 		if err == nil {
 			err = m.retire(ctx, sets)
 		}
 	}
-	return admitError(err)
+	return admitError(err, nil)
 }

@@ -34,7 +34,7 @@ func (f liveFilter) Admit(ctx context.Context, mark uint32, until time.Time, doo
 		err = f.mark(ctx, mark, until, doors, as)
 	}
 	if err != nil {
-		return errors.Join(admitError(err), unmakeXT(mark, made))
+		return errors.Join(admitError(err, as), unmakeXT(mark, made))
 	}
 	return nil
 }
@@ -143,15 +143,37 @@ func editLeases(edit func(leases) (leases, error), more func() ([]message, error
 	return err
 }
 
-// admitError says why the kernel does not take it.
-func admitError(err error) error {
+// admitError says why the kernel does not take it, and of an owned table how its
+// owner opens the port for a time.
+func admitError(err error, as []Admission) error {
 	switch {
+	case errors.Is(err, unix.EPERM) && len(as) > 0:
+		return Refuse("refuse.lease.owned", "command", firewalldRule(as[0]))
 	case errors.Is(err, unix.EPERM):
-		return Refuse("refuse.lease.owned")
+		return Refuse("refuse.lease.owned-end")
 	case kernelCannot(err):
 		return Refuse("refuse.lease.kernel", "error", err.Error())
 	}
 	return err
+}
+
+// firewalldRule is the command by which firewalld lets a source in for a time.
+func firewalldRule(a Admission) string {
+	family := map[bool]string{false: "ipv4", true: "ipv6"}[a.form().v6]
+	return fmt.Sprintf(`firewall-cmd --add-rich-rule='rule family="%s" source address="%s" port port="%d" protocol="%s" accept' --timeout=%s`,
+		family, a.From, a.Port, a.Proto, firewalldTime(a.Left))
+}
+
+// firewalldTime writes a time as firewall-cmd(1) takes it: 8h, 90m, 45s.
+func firewalldTime(d time.Duration) string {
+	s := int(d.Round(time.Second) / time.Second)
+	switch {
+	case s%3600 == 0:
+		return fmt.Sprint(s/3600, "h")
+	case s%60 == 0:
+		return fmt.Sprint(s/60, "m")
+	}
+	return fmt.Sprint(s, "s")
 }
 
 // none is a change of the table alone.

@@ -94,3 +94,14 @@ func with(t *testing.T, l leases, a Admission) leases {
 	}
 	return l
 }
+
+func TestFirewalldRule(t *testing.T) {
+	a := Admission{Proto: "udp", Port: 53, From: netip.MustParsePrefix("2001:db8::/33")}
+	for left, want := range map[time.Duration]string{8*time.Hour - 7*time.Millisecond: "8h", 90 * time.Minute: "90m", 61 * time.Second: "61s"} {
+		a.Left = left
+		rule := `firewall-cmd --add-rich-rule='rule family="ipv6" source address="2001:db8::/33" port port="53" protocol="udp" accept' --timeout=` + want
+		if got := firewalldRule(a); got != rule {
+			t.Errorf("got %s, want %s", got, rule)
+		}
+	}
+}

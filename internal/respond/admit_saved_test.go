@@ -181,7 +181,9 @@ func TestAdmitOwned(t *testing.T) {
 	err := l.do(func() error {
 		return l.filter.Admit(context.Background(), testBit, time.Now().Add(time.Hour), h.doors, as)
 	})
-	if refusedAs(err) != "refuse.lease.owned" {
+	var r *Refusal
+	want := `firewall-cmd --add-rich-rule='rule family="ipv4" source address="10.77.0.2/32" port port="6380" protocol="tcp" accept' --timeout=1h`
+	if !errors.As(err, &r) || r.ID != "refuse.lease.owned" || r.Args["command"] != want {
 		t.Errorf("an owned table: %v", err)
 	}
 	if got := l.admitted(); !cmp.Equal(got, Admitted{}) {

@@ -81,7 +81,8 @@ func withoutShuts(sets []fact.Ruleset) []fact.Ruleset {
 		rs.Chains = slices.Clone(rs.Chains)
 		for i := range rs.Chains {
 			rs.Chains[i].Rules = slices.DeleteFunc(slices.Clone(rs.Chains[i].Rules), func(r fact.Rule) bool {
-				return rs.Backend == "iptables-legacy" && r.Verdict == "jump" && strings.HasPrefix(r.Target, xtShut)
+				own := strings.HasPrefix(r.Target, xtShut) || rs.Table == xtLeaseTable && r.Target == xtLeaseChain
+				return rs.Backend == "iptables-legacy" && r.Verdict == "jump" && own
 			})
 		}
 		out = append(out, rs)
