@@ -42,7 +42,8 @@ func Leases(w io.Writer, l *LeaseList, o Options) error {
 	}
 	for _, f := range l.Saved {
 		p.blank()
-		p.hangPainted(p.fold("● "), yellow, p.say("lease.saved", "file", f.Path, "command", takeOut(f)), 0)
+		p.hangPainted(p.fold("● "), yellow, p.say("lease.saved", "file", f.Path), 0)
+		p.b.WriteString("    " + p.host(takeOut(f)) + "\n") // on one line, to be copied
 	}
 	return p.flush(w)
 }

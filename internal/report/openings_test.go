@@ -19,7 +19,7 @@ func TestOpenings(t *testing.T) {
 	at := time.Date(2026, 11, 10, 20, 42, 0, 0, time.UTC)
 	port := []fact.PortRange{{From: 6380, To: 6380}}
 	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Host: fact.HostInfo{Name: "shop"}, Findings: []judge.Finding{{Subject: "opening:O-222222"},
-		{Rule: "exposure/lease-saved", Message: i18n.M("lease.saved", "file", "/etc/nftables.conf", "command", "sed")}}, Openings: []relate.OpenRule{
+		{Rule: "exposure/lease-saved", Message: i18n.M("lease.saved", "file", "/etc/nftables.conf")}}, Openings: []relate.OpenRule{
 		{ID: "O-111111", Proto: "tcp", Ports: []fact.PortRange{{From: 80, To: 80}, {From: 443, To: 445}}, Everyone: true, Kept: "saved",
 			Since: at, Known: "not-later", Listeners: []string{"tcp 0.0.0.0:80"}, Service: "nginx"},
 		{Ref: "opening:O-222222", ID: "O-222222", Proto: "tcp", Ports: port, Sources: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("10.0.0.0/8")},
