@@ -109,6 +109,21 @@ func TestOpenRulesOfTables(t *testing.T) {
 	}
 }
 
+// What Docker lets in to a published port is Docker's, however it was asked for.
+func TestOpenRulesOfDocker(t *testing.T) {
+	x := New(&fact.Snapshot{
+		Host: fact.HostInfo{Self: 900, BootTime: openTime.Add(-time.Hour)}, Taken: openTime.Add(24 * time.Hour), Network: dockerHost(),
+		Coverage: []fact.Coverage{{Observer: "firewall", State: fact.Seen}, {Observer: "savedfirewall", State: fact.Absent}},
+		Process:  []fact.Process{{Ref: "process:900", PID: 900, NetNS: 1}, {Ref: "process:46", PID: 46, Comm: "nginx", NetNS: 2, Sockets: []uint64{10}}},
+		Socket:   []fact.Socket{{Ref: "socket:10", Proto: "tcp", State: "LISTEN", Local: any4, Port: 6379, Inode: 10, NetNS: 2}},
+		Firewall: live(dockerNat+dockerForward+"COMMIT\n", false), Log: []fact.LogEvent{typedLine("docker run -d -p 16379:6379 nginx", 0)},
+	})
+	got := x.OpenRules()
+	if len(got) != 1 || got[0].Keeper != "docker" || got[0].Drift != "" || len(got[0].Published) == 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // never is how the distance of no time reads.
 var never = time.Time{}.Sub(openTime).String()
 
