@@ -126,7 +126,11 @@ func (l *Leases) Close(ctx context.Context, id string, cut bool) (lease.Lease, S
 			d.drop(id)
 			return le, errors.Join(d.st.SaveLeases(d.list), d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &le, By: &by}))
 		}
-		le.Cut = le.Cut || cut
+		if le.Cut = le.Cut || cut; cut {
+			if err := d.filter.MayCut(le.Admissions(0)); err != nil {
+				return le, err
+			}
+		}
 		if err := d.tell(lease.Event{Kind: lease.Intend, Doing: lease.DidClose, ID: le.ID, By: &by}); err != nil {
 			d.log.Warn("audit trail", "error", err) // closing must not wait for a disk
 		}

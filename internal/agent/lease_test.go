@@ -51,6 +51,8 @@ func (f *heldFilter) Dismiss(_ context.Context, as []respond.Admission) error {
 	return nil
 }
 
+func (f *heldFilter) MayCut([]respond.Admission) error { return nil }
+
 func (f *heldFilter) Used(context.Context, []respond.Admission) (map[string]int, error) {
 	return nil, respond.ErrUnavailable
 }

@@ -25,6 +25,9 @@ func (f liveFilter) Admit(ctx context.Context, mark uint32, until time.Time, doo
 	if err := admissible(mark, until, as); err != nil {
 		return err
 	}
+	if err := f.MayCut(as); err != nil {
+		return err
+	}
 	doors = firstOfChain(doors)
 	// Doorways of iptables-legacy first: without marks they let nobody in, and are
 	// all that has to be taken back when the one transaction of nf_tables, where

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
+	"slices"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -67,11 +69,38 @@ func destroy(found [][]byte) error {
 		}
 		_, err := c.Execute(diagRequest(sockDestroy, netlink.Acknowledge, s[0], s[1:]))
 		switch {
-		case errors.Is(err, unix.EOPNOTSUPP):
+		case noDestroy(err):
 			return nil
 		case err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESTALE):
 			return fmt.Errorf("end a socket: %w", err)
 		}
+	}
+	return nil
+}
+
+// noDestroy: the kernel has no such request (before 4.5), or not of this protocol.
+func noDestroy(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) }
+
+// MayCut asks for the end of a socket that cannot be: its cookie is the last but
+// one of all, and the kernel counts them from 1.
+func (liveFilter) MayCut(as []Admission) error {
+	if !slices.ContainsFunc(as, func(a Admission) bool { return a.Cut && a.Proto == "tcp" }) {
+		return nil
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	if err != nil {
+		return Refuse("refuse.lease.cut", "error", err.Error())
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(nfAnswer)); err != nil {
+		return err
+	}
+	id := make([]byte, sockID)
+	binary.NativeEndian.PutUint64(id[sockID-8:], 1<<64-2)
+	if _, err = c.Execute(diagRequest(sockDestroy, netlink.Acknowledge, unix.AF_INET, id)); noDestroy(err) {
+		return Refuse("refuse.lease.cut", "error", err.Error())
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 
 	"demine/internal/fact"
 	"demine/internal/relate"
@@ -173,4 +175,21 @@ func TestAdmitProvenLegacy(t *testing.T) {
 		t.Errorf("without the mark: %+v", p)
 	}
 	l.mustNotReach(labEvil4, h.port)
+}
+
+// Of those that a kernel may be asked to cut, this one refuses none; one that does
+// not know the request answers as it does here to a request that is none.
+func TestMayCut(t *testing.T) {
+	a := Admission{Lease: "L-1", Proto: "tcp", Port: 1, From: netip.MustParsePrefix("10.0.0.1/32"), Cut: true}
+	if err := LiveFilter().MayCut([]Admission{a}); err != nil {
+		t.Error(err)
+	}
+	c, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Execute(diagRequest(sockDestroy+1, netlink.Acknowledge, unix.AF_INET, make([]byte, sockID))); !noDestroy(err) {
+		t.Errorf("a request that is none: %v", err)
+	}
 }

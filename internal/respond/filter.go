@@ -42,6 +42,9 @@ type Filter interface {
 	// latest end of all that is in force, by the wall clock, nobody is let in:
 	// that is for a table that somebody saves and loads again.
 	Admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error
+	// MayCut refuses those with a Cut whose connections this kernel cannot end: what
+	// its server sends brings back a connection of TCP that conntrack has forgotten.
+	MayCut(as []Admission) error
 	// Dismiss ends some of them now. With Cut, connections that it let in end too.
 	// One that is not there is none to end.
 	Dismiss(ctx context.Context, as []Admission) error
