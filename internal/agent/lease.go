@@ -39,6 +39,15 @@ func NewLeases(h *host.Host, log *slog.Logger, s Settings) *Leases {
 	return l
 }
 
+// Host is the name of the host, as far as it can be told.
+func (l *Leases) Host() string {
+	id, err := l.h.Kernel.Identity()
+	if err != nil {
+		return ""
+	}
+	return id.Name
+}
+
 func (l *Leases) readClock() (lease.Clock, error) {
 	b, _, err := l.h.Files.ReadFile("/proc/sys/kernel/random/boot_id", 64)
 	if err != nil {

@@ -43,8 +43,12 @@ func (a *app) approved(cmd *cobra.Command, args []string) (id string, agreed fun
 	if err != nil {
 		return "", nil, failed("cli.lease-file", "file", args[0], "error", err.Error())
 	}
+	here := a.leases().Host()
+	if v.Host != here {
+		return "", nil, failed("cli.lease-elsewhere", "file", args[0], "host", v.Host, "here", here)
+	}
 	return v.ID, func(le *lease.Lease) error {
-		if field := v.Differs(report.NewLeaseView(le, 0)); field != "" {
+		if field := v.Differs(report.NewRequestView(le, here)); field != "" {
 			return respond.Refuse("refuse.lease.altered", "file", args[0], "id", v.ID, "field", field)
 		}
 		return nil

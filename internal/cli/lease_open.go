@@ -144,12 +144,13 @@ func (a *app) leaseRequest(ctx context.Context, args []string, f *leaseFlags) er
 		return err
 	}
 	q.NoProbe = a.noProbe
-	le, err := a.leases().Request(ctx, q)
+	leases := a.leases()
+	le, err := leases.Request(ctx, q)
 	if err != nil {
 		return a.leaseStopped(ctx, "", err)
 	}
 	if f.json {
-		return report.LeaseJSON(a.out, report.NewLeaseView(&le, 0), nil, nil, nil)
+		return report.LeaseJSON(a.out, report.NewRequestView(&le, leases.Host()), nil, nil, nil)
 	}
 	return report.LeaseLine(a.out, &le, 0, a.plainOptions(), "lease.requested", "lease.requested.next")
 }

@@ -12,8 +12,9 @@ import (
 
 // LeaseView is a lease as scripts get it: times in seconds.
 type LeaseView struct {
-	ID          string    `json:"id,omitempty"` // empty: it is only planned
-	State       string    `json:"state"`        // planned, requested, open, ended, closed
+	ID          string    `json:"id,omitempty"`   // empty: it is only planned
+	Host        string    `json:"host,omitempty"` // of a request: where it was made, and can be approved
+	State       string    `json:"state"`          // planned, requested, open, ended, closed
 	Proto       string    `json:"proto"`
 	Port        int       `json:"port"`
 	From        []string  `json:"from"`

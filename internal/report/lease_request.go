@@ -16,6 +16,13 @@ import (
 // maxRequest is more than LeaseJSON writes of a request.
 const maxRequest = 64 << 10
 
+// NewRequestView makes the view of a request on a host.
+func NewRequestView(l *lease.Lease, host string) LeaseView {
+	v := NewLeaseView(l, 0)
+	v.Host = host
+	return v
+}
+
 // ReadRequest reads the request that LeaseJSON wrote.
 func ReadRequest(r io.Reader) (LeaseView, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxRequest+1))
