@@ -168,7 +168,22 @@ func (d *desk) drop(id string) {
 
 // opened are those that are open.
 func (d *desk) opened() []lease.Lease {
-	return slices.DeleteFunc(slices.Clone(d.list), func(l lease.Lease) bool { return l.State != lease.Open })
+	return d.which(func(*lease.Lease) bool { return true })
+}
+
+// which are those of the open ones for which ok is true.
+func (d *desk) which(ok func(*lease.Lease) bool) (out []lease.Lease) {
+	for i := range d.list {
+		if l := &d.list[i]; l.State == lease.Open && ok(l) {
+			out = append(out, *l)
+		}
+	}
+	return out
+}
+
+// closed reports whether none is open.
+func (d *desk) closed() bool {
+	return !slices.ContainsFunc(d.list, func(l lease.Lease) bool { return l.State == lease.Open })
 }
 
 // tell adds to the trail, and to the system log with the sum of the line: who

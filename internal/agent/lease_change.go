@@ -109,7 +109,7 @@ func (d *desk) prolong(ctx context.Context, longer lease.Lease) error {
 		return err
 	}
 	if err = d.tick(); err == nil {
-		err = d.filter.Admit(ctx, in.Mark, lease.Latest(d.opened()), nil, longer.Admissions(longer.Left(d.now.Boot)))
+		err = d.filter.Admit(ctx, in.Mark, lease.Latest(d.list), nil, longer.Admissions(longer.Left(d.now.Boot)))
 	}
 	if err != nil {
 		*at = was
@@ -140,7 +140,7 @@ func (l *Leases) Close(ctx context.Context, id string, cut bool) (lease.Lease, S
 			return le, err
 		}
 		err = errors.Join(err, d.st.SaveLeases(d.list))
-		if len(d.opened()) == 0 {
+		if d.closed() {
 			err = errors.Join(err, d.filter.Retire(ctx))
 		}
 		return s.Over[0].Lease, err

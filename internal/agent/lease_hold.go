@@ -62,8 +62,11 @@ type neighbours struct {
 // neighbours finds those of a plan, once the barred ones are held. A plan without
 // doorways changes nothing for others.
 func (d *desk) neighbours(ctx context.Context, p *lease.Plan, s *Swept) (n neighbours, err error) {
-	if n.leases = d.letIn(); len(p.Doorways) == 0 || len(n.leases) == 0 {
-		return neighbours{}, nil
+	if len(p.Doorways) == 0 {
+		return n, nil
+	}
+	if n.leases = d.letIn(); len(n.leases) == 0 {
+		return n, nil
 	}
 	n.seen = d.see(ctx, portsOf(n.leases), true)
 	err = d.hold(ctx, n.leases, n.seen, s)

@@ -134,7 +134,10 @@ func (d *desk) admit(ctx context.Context, p *lease.Plan, le lease.Lease, before 
 	if err != nil {
 		return err
 	}
-	until := lease.Latest(append(d.opened(), le))
+	until := lease.Latest(d.list)
+	if le.Until.After(until) {
+		until = le.Until
+	}
 	err = d.filter.Admit(ctx, p.Mark, until, p.Doorways, le.Admissions(le.Left(now.Boot)))
 	if err == nil {
 		after := d.filterAgain(ctx, before)

@@ -39,7 +39,7 @@ type Trouble struct {
 func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	var s Swept
 	in, err := d.filter.Admitted(ctx)
-	if errors.Is(err, respond.ErrUnavailable) && len(d.opened()) == 0 {
+	if errors.Is(err, respond.ErrUnavailable) && d.closed() {
 		return s, nil
 	}
 	if err != nil {
@@ -58,7 +58,7 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	if len(d.list) != before || d.changed { // what was done is done, also before an error
 		err = errors.Join(err, d.st.SaveLeases(d.list))
 	}
-	retired := len(d.opened()) == 0 && (in.Mark != 0 || len(in.Doorways) > 0)
+	retired := d.closed() && (in.Mark != 0 || len(in.Doorways) > 0)
 	if retired {
 		err = errors.Join(err, d.filter.Retire(ctx))
 	}
@@ -102,10 +102,8 @@ func (d *desk) remember(in respond.Admitted, well bool) {
 // endOver ends what is over by the clocks.
 func (d *desk) endOver(ctx context.Context, in respond.Admitted, s *Swept) error {
 	var errs []error
-	for _, le := range d.opened() {
-		if why := le.Over(d.now); why != "" {
-			errs = append(errs, d.tryEnd(ctx, le, why, s))
-		}
+	for _, le := range d.which(func(l *lease.Lease) bool { return l.Over(d.now) != "" }) {
+		errs = append(errs, d.tryEnd(ctx, le, le.Over(d.now), s))
 	}
 	return errors.Join(errs...)
 }
@@ -145,7 +143,7 @@ func (d *desk) end(ctx context.Context, le lease.Lease, why string, by *lease.Pe
 // takeStrays takes away what no lease explains: it was loaded from a saved
 // ruleset, or left by a demine that was cut off before it could prove it.
 func (d *desk) takeStrays(ctx context.Context, in respond.Admitted, s *Swept) error {
-	open := byName(d.opened())
+	open := byName(d.list)
 	ended := func(id string) bool {
 		return slices.ContainsFunc(s.Over, func(o Over) bool { return o.Lease.ID == id && o.Why != lease.EndBoot })
 	}
@@ -153,7 +151,7 @@ func (d *desk) takeStrays(ctx context.Context, in respond.Admitted, s *Swept) er
 	for _, a := range in.Admissions {
 		switch le := open[a.Lease]; {
 		case ended(a.Lease):
-		case le == nil || !letsIn(le, a):
+		case le == nil || le.State != lease.Open || !letsIn(le, a):
 			s.Gone = append(s.Gone, a)
 		case a.Left > le.Left(d.now.Boot)+endSlack:
 			long = append(long, a)
@@ -211,7 +209,7 @@ func (d *desk) shorten(ctx context.Context, in respond.Admitted, open map[string
 	if len(as) == 0 {
 		return gone
 	}
-	if err := d.filter.Admit(ctx, in.Mark, lease.Latest(d.opened()), nil, as); err != nil {
+	if err := d.filter.Admit(ctx, in.Mark, lease.Latest(d.list), nil, as); err != nil {
 		d.log.Warn("shorten leases in the packet filter", "error", err)
 		return long
 	}
@@ -235,11 +233,12 @@ func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error
 	}
 	there := sourcesOf(in.Admissions)
 	var errs []error
-	for _, le := range d.opened() {
+	gone := d.which(func(le *lease.Lease) bool {
 		tried := le.Lost || le.Over(d.now) != ""
-		if !tried && there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack {
-			errs = append(errs, d.tryEnd(ctx, le, lease.EndGone, s))
-		}
+		return !tried && there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack
+	})
+	for _, le := range gone {
+		errs = append(errs, d.tryEnd(ctx, le, lease.EndGone, s))
 	}
 	return errors.Join(errs...)
 }
@@ -249,12 +248,16 @@ const longestRequest = 24 * time.Hour
 
 // forgetRequests takes those that are older off the list. The caller saves it.
 func (d *desk) forgetRequests() error {
-	var errs []error
-	for _, le := range slices.Clone(d.list) {
-		if le.State == lease.Requested && d.now.Wall.Sub(le.Opened).Abs() > longestRequest {
-			d.drop(le.ID)
-			errs = append(errs, d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &le, Why: lease.EndTime}))
+	var old []lease.Lease
+	for i := range d.list {
+		if le := &d.list[i]; le.State == lease.Requested && d.now.Wall.Sub(le.Opened).Abs() > longestRequest {
+			old = append(old, *le)
 		}
+	}
+	var errs []error
+	for i := range old {
+		d.drop(old[i].ID)
+		errs = append(errs, d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &old[i], Why: lease.EndTime}))
 	}
 	return errors.Join(errs...)
 }

@@ -48,6 +48,7 @@ func (k key) bytes() []byte {
 // elements makes the sets and changes in them what is not as it was: an element
 // that gets another time goes and comes in the same transaction.
 func (b *nftBatch) elements(prefix string, have, want []Admission) {
+	have, want = unlike(have, want)
 	for _, f := range formsOf(want) {
 		b.set(f, prefix)
 	}
@@ -63,6 +64,18 @@ func (b *nftBatch) elements(prefix string, have, want []Admission) {
 	come := slices.DeleteFunc(slices.Clone(want), same)
 	b.each(gone, prefix, func(set string, list []byte) { b.elems(unix.NFT_MSG_DELSETELEM, 0, set, list) }, false)
 	b.each(come, prefix, func(set string, list []byte) { b.elems(unix.NFT_MSG_NEWSETELEM, netlink.Create, set, list) }, true)
+}
+
+// unlike leaves out what both begin and end with: most elements are as they were,
+// in the same order, and so are their sets.
+func unlike(a, b []Admission) ([]Admission, []Admission) {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return a, b
 }
 
 // each calls f with the elements of each set, not too many at once.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +31,12 @@ func (n *nfTables) leases() (t leases, err error) {
 			return t, err
 		}
 	}
+	cut := map[key]bool{}
+	for _, a := range t.cut {
+		cut[a.key()] = true
+	}
 	for i := range t.admissions {
-		t.admissions[i].Cut = slices.ContainsFunc(t.cut, func(c Admission) bool { return c.key() == t.admissions[i].key() })
+		t.admissions[i].Cut = cut[t.admissions[i].key()]
 	}
 	return t, n.rules(&t)
 }
