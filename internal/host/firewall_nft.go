@@ -35,7 +35,8 @@ func readNFT(elements bool) ([]fact.Ruleset, []fact.Gap) {
 		}
 	}
 	var gaps []fact.Gap
-	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) {
+	without := errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPROTONOSUPPORT)
+	if err != nil && !without {
 		gaps = append(gaps, sysGap("nftables", err))
 	}
 	if dump == nil {

@@ -150,3 +150,20 @@ func forget(gone []connection) error {
 	}
 	return nil
 }
+
+// conntrackAnswers asks for an entry that cannot be, from port 0 of no address to
+// the same.
+func conntrackAnswers() error {
+	n, err := openNFTables()
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	ip := nest(ctaIP, append(attr(ctaV4Src, make([]byte, 4)), attr(ctaV4Dst, make([]byte, 4))...))
+	proto := nest(ctaProto, slices.Concat(attr(ctaProtoNum, []byte{unix.IPPROTO_TCP}), attr(ctaSport, []byte{0, 0}), attr(ctaDport, []byte{0, 0})))
+	_, err = n.ask(ctMessage(ctGet, netlink.Acknowledge, append([]byte{unix.AF_INET, 0, 0, 0}, nest(ctaOrig, append(ip, proto...))...)))
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
+}

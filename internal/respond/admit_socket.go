@@ -81,17 +81,30 @@ func destroy(found [][]byte) error {
 // noDestroy: the kernel has no such request (before 4.5), or not of this protocol.
 func noDestroy(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) }
 
-// MayCut asks for the end of a socket that cannot be: its cookie is the last but
-// one of all, and the kernel counts them from 1.
 func (liveFilter) MayCut(as []Admission) error {
-	if !slices.ContainsFunc(as, func(a Admission) bool { return a.Cut && a.Proto == "tcp" }) {
+	cuts := func(a Admission) bool { return a.Cut }
+	ofTCP := func(a Admission) bool { return a.Cut && a.Proto == "tcp" }
+	if !slices.ContainsFunc(as, cuts) {
 		return nil
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	c, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	err := conntrackAnswers()
+	if err == nil && slices.ContainsFunc(as, ofTCP) {
+		err = destroyAnswers()
+	}
 	if err != nil {
 		return Refuse("refuse.lease.cut", "error", err.Error())
+	}
+	return nil
+}
+
+// destroyAnswers asks for the end of a socket that cannot be: its cookie is the
+// last but one of all, and the kernel counts them from 1.
+func destroyAnswers() error {
+	c, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	if err != nil {
+		return err
 	}
 	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(nfAnswer)); err != nil {
@@ -99,8 +112,9 @@ func (liveFilter) MayCut(as []Admission) error {
 	}
 	id := make([]byte, sockID)
 	binary.NativeEndian.PutUint64(id[sockID-8:], 1<<64-2)
-	if _, err = c.Execute(diagRequest(sockDestroy, netlink.Acknowledge, unix.AF_INET, id)); noDestroy(err) {
-		return Refuse("refuse.lease.cut", "error", err.Error())
+	_, err = c.Execute(diagRequest(sockDestroy, netlink.Acknowledge, unix.AF_INET, id))
+	if noDestroy(err) {
+		return err
 	}
 	return nil
 }
