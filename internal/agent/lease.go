@@ -23,6 +23,7 @@ type Leases struct {
 	settings Settings
 	filter   respond.Filter
 	clock    func() (lease.Clock, error)
+	netNS    func() (string, error)          // the network namespace that demine is in
 	startup  func(ctx context.Context) error // sees to it that a keeper runs
 	run      string                          // the store's folder in memory; empty: the usual one
 }
@@ -35,7 +36,7 @@ func (l *Leases) options() store.Options { return store.Options{Run: l.run} }
 // NewLeases makes Leases for the host that demine runs on.
 func NewLeases(h *host.Host, log *slog.Logger, s Settings) *Leases {
 	l := &Leases{h: h, log: log, settings: s, filter: respond.LiveFilter()}
-	l.clock, l.startup = l.readClock, l.startKeeper
+	l.clock, l.netNS, l.startup = l.readClock, host.NetNS, l.startKeeper
 	return l
 }
 
@@ -65,8 +66,11 @@ type desk struct {
 	*Leases
 	st   *store.Store
 	lock *store.Lock
-	list []lease.Lease
 	now  lease.Clock
+
+	space string        // the network namespace that it is about
+	list  []lease.Lease // of this one
+	apart []lease.Lease // of others, for which their own demine cares
 
 	changed bool              // the list, otherwise than by what it is shorter
 	in      *respond.Admitted // what the filter held when reconcile had nothing to do; nil: it changed that
@@ -129,8 +133,40 @@ func (d *desk) begin(ctx context.Context) (err error) {
 	if d.now, err = d.clock(); err != nil {
 		return err
 	}
+	if d.space, err = d.netNS(); err != nil {
+		return err
+	}
 	d.list, err = d.st.Leases()
+	d.apart, d.list = d.parted()
 	return err
+}
+
+// parted are the leases of other network namespaces and those of this one: what
+// lets in for the others is not in the filter that is seen here.
+func (d *desk) parted() (others, own []lease.Lease) {
+	for _, le := range d.list {
+		if le.NetNS == d.space || d.anybodys(&le) {
+			own = append(own, le)
+		} else {
+			others = append(others, le)
+		}
+	}
+	return others, own
+}
+
+// anybodys reports whether it is over without anybody doing anything for it: its
+// namespace may be gone.
+func (d *desk) anybodys(le *lease.Lease) bool {
+	if le.State == lease.Requested {
+		return d.tooOld(le)
+	}
+	why := le.Over(d.now)
+	return why == lease.EndTime || why == lease.EndBoot
+}
+
+// save writes the list down.
+func (d *desk) save() error {
+	return d.st.SaveLeases(append(slices.Clone(d.apart), d.list...))
 }
 
 // tick reads the clocks again. A look at the host takes a while, and an element
@@ -156,8 +192,8 @@ func (d *desk) find(id string) (*lease.Lease, error) {
 // name makes one that no lease has.
 func (d *desk) name() (string, error) {
 	return lease.Name(rand.Reader, func(id string) bool {
-		_, err := d.find(id)
-		return err == nil
+		same := func(le lease.Lease) bool { return le.ID == id }
+		return slices.ContainsFunc(d.list, same) || slices.ContainsFunc(d.apart, same)
 	})
 }
 

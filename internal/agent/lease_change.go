@@ -34,7 +34,7 @@ func (l *Leases) List(ctx context.Context) (LeaseList, error) {
 	defer d.close()
 	out.Swept, err = d.reconcile(ctx)
 	out.Leases, out.Clock = d.list, d.now
-	_, out.Kept = d.st.Keeper()
+	_, out.Kept = d.st.Keeper(d.space)
 	d.release() // what follows may take a while
 	out.Saved = l.savedLeases(ctx)
 	var as []respond.Admission
@@ -105,7 +105,7 @@ func (d *desk) prolong(ctx context.Context, longer lease.Lease) error {
 	}
 	was := *at
 	*at = longer
-	if err := d.st.SaveLeases(d.list); err != nil || in.Mark == 0 || longer.Lost { // it is not in force: see putBack
+	if err := d.save(); err != nil || in.Mark == 0 || longer.Lost { // it is not in force: see putBack
 		return err
 	}
 	if err = d.tick(); err == nil {
@@ -113,7 +113,7 @@ func (d *desk) prolong(ctx context.Context, longer lease.Lease) error {
 	}
 	if err != nil {
 		*at = was
-		return errors.Join(err, d.st.SaveLeases(d.list))
+		return errors.Join(err, d.save())
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (l *Leases) Close(ctx context.Context, id string, cut bool) (lease.Lease, S
 	return l.change(ctx, id, func(d *desk, le lease.Lease, by lease.Person) (lease.Lease, error) {
 		if le.State == lease.Requested {
 			d.drop(id)
-			return le, errors.Join(d.st.SaveLeases(d.list), d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &le, By: &by}))
+			return le, errors.Join(d.save(), d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &le, By: &by}))
 		}
 		if le.Cut = le.Cut || cut; cut {
 			if err := d.filter.MayCut(le.Admissions(0)); err != nil {
@@ -139,7 +139,7 @@ func (l *Leases) Close(ctx context.Context, id string, cut bool) (lease.Lease, S
 		if len(s.Over) == 0 {
 			return le, err
 		}
-		err = errors.Join(err, d.st.SaveLeases(d.list))
+		err = errors.Join(err, d.save())
 		if d.closed() {
 			err = errors.Join(err, d.filter.Retire(ctx))
 		}
@@ -171,9 +171,9 @@ func (l *Leases) Request(ctx context.Context, q LeaseAsk) (lease.Lease, error) {
 	if err != nil {
 		return lease.Lease{}, err
 	}
-	le := lease.Lease{ID: id, Ask: ask, State: lease.Requested, By: s.by, Opened: d.now.Wall.Round(0), Service: p.Service, Container: p.Container}
+	le := lease.Lease{ID: id, Ask: ask, State: lease.Requested, By: s.by, NetNS: d.space, Opened: d.now.Wall.Round(0), Service: p.Service, Container: p.Container}
 	d.list = append(d.list, le)
-	return le, errors.Join(d.st.SaveLeases(d.list), d.tell(lease.Event{Kind: lease.DidAsk, Lease: &le, By: &s.by}))
+	return le, errors.Join(d.save(), d.tell(lease.Event{Kind: lease.DidAsk, Lease: &le, By: &s.by}))
 }
 
 // Approve opens what was requested, if agreed (nil: whatever it is) has no error
@@ -205,7 +205,7 @@ func (d *desk) request(id string) (*lease.Lease, error) {
 	before := len(d.list)
 	err := d.forgetRequests()
 	if len(d.list) != before {
-		err = errors.Join(err, d.st.SaveLeases(d.list))
+		err = errors.Join(err, d.save())
 	}
 	if err != nil {
 		return nil, err

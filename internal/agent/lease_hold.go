@@ -72,7 +72,7 @@ func (d *desk) neighbours(ctx context.Context, p *lease.Plan, s *Swept) (n neigh
 	err = d.hold(ctx, n.leases, n.seen, s)
 	n.leases = d.letIn()
 	if d.changed {
-		err = errors.Join(err, d.st.SaveLeases(d.list))
+		err = errors.Join(err, d.save())
 	}
 	return n, err
 }

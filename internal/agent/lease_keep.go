@@ -32,7 +32,11 @@ func (l *Leases) Keep(ctx context.Context, say KeeperWords) error {
 		return err
 	}
 	defer st.Close()
-	lock, err := st.LockKeeper(store.Holder{Kind: "keeper", Since: l.h.Now()})
+	netns, err := l.netNS()
+	if err != nil {
+		return err
+	}
+	lock, err := st.LockKeeper(netns, store.Holder{Kind: "keeper", Since: l.h.Now()})
 	if errors.Is(err, store.ErrBusy) {
 		return nil // one is enough
 	}
@@ -182,7 +186,7 @@ func (k *keeper) warnAll(d *desk, open []lease.Lease) error {
 	if !changed {
 		return nil
 	}
-	return d.st.SaveLeases(d.list)
+	return d.save()
 }
 
 // terminals are those on which the account that opened a lease is logged in, or

@@ -76,7 +76,8 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (L
 		return out, err
 	}
 	le := lease.Begin(id, ask, d.now)
-	le.By, le.Service, le.Container, le.Passes = s.by, out.Plan.Service, out.Plan.Container, out.Plan.Passes
+	le.By, le.NetNS = s.by, d.space
+	le.Service, le.Container, le.Passes = out.Plan.Service, out.Plan.Container, out.Plan.Passes
 	if request != nil {
 		le.ID, le.RequestedBy = request.ID, &request.By
 		d.drop(request.ID)
@@ -108,16 +109,16 @@ func (d *desk) checked(ctx context.Context, q LeaseAsk, around func() *fact.Snap
 // record writes down what is open now; what cannot be written is closed again.
 func (d *desk) record(ctx context.Context, out LeaseAnswer, le lease.Lease, s sight) (LeaseAnswer, error) {
 	d.list = append(d.list, le)
-	err := d.st.SaveLeases(d.list)
+	err := d.save()
 	if err == nil {
 		err = d.tell(lease.Event{Kind: lease.DidOpen, Lease: &le, By: &s.by})
 	}
 	if err != nil {
 		d.drop(le.ID)
-		return out, errors.Join(err, d.takeBack(ctx, []lease.Lease{le}), d.st.SaveLeases(d.list))
+		return out, errors.Join(err, d.takeBack(ctx, []lease.Lease{le}), d.save())
 	}
 	out.Lease = &le
-	if _, there := d.st.Keeper(); there {
+	if _, there := d.st.Keeper(d.space); there {
 		return out, nil
 	}
 	if err := d.startup(ctx); err != nil { // it ends all the same: the kernel sees to that

@@ -56,7 +56,7 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	d.remember(in, len(s.Trouble) == 0 && err == nil)
 	err = errors.Join(err, d.forgetRequests())
 	if len(d.list) != before || d.changed { // what was done is done, also before an error
-		err = errors.Join(err, d.st.SaveLeases(d.list))
+		err = errors.Join(err, d.save())
 	}
 	retired := d.closed() && (in.Mark != 0 || len(in.Doorways) > 0)
 	if retired {
@@ -246,11 +246,13 @@ func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error
 // longestRequest is how long a request waits for its approval.
 const longestRequest = 24 * time.Hour
 
+func (d *desk) tooOld(le *lease.Lease) bool { return d.now.Wall.Sub(le.Opened).Abs() > longestRequest }
+
 // forgetRequests takes those that are older off the list. The caller saves it.
 func (d *desk) forgetRequests() error {
 	var old []lease.Lease
 	for i := range d.list {
-		if le := &d.list[i]; le.State == lease.Requested && d.now.Wall.Sub(le.Opened).Abs() > longestRequest {
+		if le := &d.list[i]; le.State == lease.Requested && d.tooOld(le) {
 			old = append(old, *le)
 		}
 	}

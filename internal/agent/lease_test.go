@@ -86,6 +86,7 @@ func office(t *testing.T) (*Leases, *heldFilter, *lease.Clock) {
 	l := &Leases{h: h, log: slog.New(slog.DiscardHandler), filter: f, settings: Settings{State: filepath.Join(dir, "state")}}
 	l.run = filepath.Join(dir, "run")
 	l.clock = func() (lease.Clock, error) { return *now, nil }
+	l.netNS = func() (string, error) { return "", nil }
 	l.startup = func(context.Context) error { return nil }
 	return l, f, now
 }
@@ -260,7 +261,7 @@ func TestKeeper(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	lock, err := st.LockKeeper(store.Holder{})
+	lock, err := st.LockKeeper("", store.Holder{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +279,7 @@ func TestKeeper(t *testing.T) {
 	if len(warned) != 1 || warned[0] != 2*time.Minute {
 		t.Errorf("people were told %v before", warned)
 	}
-	if _, there := st.Keeper(); there || lastEvent(t, l) != lease.DidEnd || f.mark != 0 {
+	if _, there := st.Keeper(""); there || lastEvent(t, l) != lease.DidEnd || f.mark != 0 {
 		t.Errorf("keeper %t, filter %+v", there, f)
 	}
 }
@@ -337,7 +338,8 @@ func saveLeases(t *testing.T, l *Leases, ls ...lease.Lease) {
 		t.Fatal(err)
 	}
 	defer d.close()
-	if err := d.st.SaveLeases(ls); err != nil {
+	d.list = ls
+	if err := d.save(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -393,5 +395,31 @@ func TestApproveTooLate(t *testing.T) {
 	}
 	if got := lastEvent(t, l); got != lease.DidRefuse {
 		t.Errorf("the trail ends with %q", got)
+	}
+}
+
+// What is leased in another network namespace is nobody's business here, until its
+// end, which nobody there may be left to tell.
+func TestOtherNetNS(t *testing.T) {
+	l, f, now := office(t)
+	le := give(t, l, f)
+	l.netNS = func() (string, error) { return "cookie-7", nil }
+	f.mark, f.doorways, f.held = 0, nil, map[netip.Prefix]respond.Admission{} // its filter is another
+	out, err := l.List(t.Context())
+	if err != nil || len(out.Leases)+len(out.Swept.Over)+len(out.Swept.Trouble) > 0 || len(f.held) > 0 {
+		t.Fatalf("%+v, %+v, %v", out, f, err)
+	}
+	if _, _, err := l.Close(t.Context(), le.ID, false); !errors.Is(err, ErrNoLease) {
+		t.Errorf("closed from elsewhere: %v", err)
+	}
+	saveLeases(t, l) // of this one there are none
+	l.netNS = func() (string, error) { return "", nil }
+	if out, err = l.List(t.Context()); err != nil || len(out.Leases) != 1 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	pass(now, time.Hour)
+	l.netNS = func() (string, error) { return "cookie-7", nil }
+	if out, err = l.List(t.Context()); err != nil || len(out.Swept.Over) != 1 || lastEvent(t, l) != lease.DidEnd {
+		t.Errorf("%+v, %v", out, err)
 	}
 }

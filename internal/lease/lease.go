@@ -46,6 +46,7 @@ type Lease struct {
 	Opened      time.Time     `json:"opened,omitzero"` // or asked for
 	Until       time.Time     `json:"until,omitzero"`
 	Boot        string        `json:"boot,omitempty"`      // id of the boot it belongs to
+	NetNS       string        `json:"netns,omitempty"`     // network namespace that it is in: see host.NetNS
 	End         time.Duration `json:"end_ns,omitempty"`    // by CLOCK_BOOTTIME
 	Through     []string      `json:"through,omitempty"`   // the chains whose doorway lets its packets in
 	Service     string        `json:"service,omitempty"`   // what listens there

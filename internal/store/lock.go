@@ -64,7 +64,7 @@ type Lock struct {
 const (
 	lockName   = "lock"
 	leaseLock  = "leases.lock"
-	keeperLock = "keeper.lock"
+	keeperLock = "keeper.lock-"
 )
 
 // Lock takes the lock without waiting, or gives a *Busy. There is one lock,
@@ -76,8 +76,9 @@ func (s *Store) Lock(h Holder) (*Lock, error) { return s.lock(lockName, h) }
 // LockLeases takes the lock of the leases, as Lock.
 func (s *Store) LockLeases(h Holder) (*Lock, error) { return s.lock(leaseLock, h) }
 
-// LockKeeper takes that of the one process that keeps the leases, as Lock.
-func (s *Store) LockKeeper(h Holder) (*Lock, error) { return s.lock(keeperLock, h) }
+// LockKeeper takes that of the one process that keeps the leases of a network
+// namespace, as Lock.
+func (s *Store) LockKeeper(netns string, h Holder) (*Lock, error) { return s.lock(keeperLock+netns, h) }
 
 func (s *Store) lock(name string, h Holder) (*Lock, error) {
 	if s.home == nil {
@@ -160,8 +161,8 @@ func (l *Lock) Release() {
 // not touch the lock.
 func (s *Store) Holder() (Holder, bool) { return s.holder(lockName) }
 
-// Keeper tells which process keeps the leases, as Holder.
-func (s *Store) Keeper() (Holder, bool) { return s.holder(keeperLock) }
+// Keeper tells which process keeps the leases of a network namespace, as Holder.
+func (s *Store) Keeper(netns string) (Holder, bool) { return s.holder(keeperLock + netns) }
 
 func (s *Store) holder(name string) (Holder, bool) {
 	f, err := s.lockFile(name, unix.O_RDONLY)
