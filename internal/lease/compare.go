@@ -12,6 +12,7 @@ import (
 // What a trail that is whole in itself may lack: its last lines, or all.
 const (
 	GapGone   = "gone"       // there is no trail, and there were leases
+	GapCut    = "cut"        // a line that the list knows of
 	GapRecord = "record"     // a lease of the list of which it has no word
 	GapUntil  = "until"      // one that ends at a time of which it has no word
 	GapTable  = "table"      // an opening in the packet filter of which it has no word
@@ -73,11 +74,17 @@ func (t *Told) Add(e Event) {
 	}
 }
 
-// Compare says what trails do not tell of the leases and requests that there
-// are, of what is in force, and of what the system log has. ever: there was a
-// list of leases once. Of a broken one nothing is said: what is behind the break
+// Records is the list of leases and requests.
+type Records struct {
+	Leases []Lease
+	Ever   bool   // there is one, if only an empty one
+	Told   string // sum of a line of the trail that was told when it was written; empty: none is known
+}
+
+// Compare says what trails do not tell of the list, of what is in force, and of
+// what the system log has. Of a broken one nothing is said: what is behind the break
 // was not told.
-func (t *Told) Compare(trails []Trail, ls []Lease, ever bool, in respond.Admitted, logged []Logged) TrailCheck {
+func (t *Told) Compare(trails []Trail, rec Records, in respond.Admitted, logged []Logged) TrailCheck {
 	c := TrailCheck{Trails: trails, Logged: len(logged)}
 	lines := 0
 	for _, x := range trails {
@@ -89,10 +96,14 @@ func (t *Told) Compare(trails []Trail, ls []Lease, ever bool, in respond.Admitte
 		c.InLog = c.InLog || slices.ContainsFunc(logged, func(l Logged) bool { return l.Sum == x.Head })
 	}
 	switch {
-	case lines == 0 && (ever || in.Mark != 0 || len(logged) > 0):
+	case lines == 0 && (rec.Ever || in.Mark != 0 || len(logged) > 0):
 		c.Gaps = []Gap{{Kind: GapGone}}
 	case lines > 0:
-		c.Gaps = append(t.listed(ls), t.inForce(in, ls)...)
+		if rec.Told != "" && !t.sums[rec.Told] {
+			c.Gaps = append(c.Gaps, Gap{Kind: GapCut})
+		}
+		c.Gaps = append(c.Gaps, t.listed(rec.Leases)...)
+		c.Gaps = append(c.Gaps, t.inForce(in, rec.Leases)...)
 	}
 	c.Gaps = append(c.Gaps, t.inLog(logged)...)
 	return c

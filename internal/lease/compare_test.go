@@ -41,20 +41,24 @@ func TestCompare(t *testing.T) {
 		list   []Lease
 		in     respond.Admitted
 		logged []Logged
+		told   string // of the list
 		want   string
 	}{
-		{"whole", 8, now, in, logged, ""},
-		{"nothing in the log", 8, now, in, nil, ""},
-		{"an end was cut off", 6, now, in, nil, "unrecorded L-33333"},
-		{"an extension, and an end", 4, now, in, nil, "until L-22222; unrecorded L-33333"},
-		{"all of an opening", 1, now, in, nil, "record L-22222"},
-		{"it was intended, and demine was killed", 2, []Lease{asked, a}, in, nil, ""},
-		{"what the list does not have either", 1, now[:1], in, nil, "table L-22222"},
-		{"by the log alone", 7, now, in, logged, "unrecorded L-33333; log "},
-		{"gone", 0, now, in, logged, "gone ; log "},
-		{"gone, and nothing is left but the table", 0, nil, in, nil, "gone "},
-		{"gone, and all else too", 0, nil, respond.Admitted{}, logged, "gone ; log "},
-		{"never any", 0, nil, respond.Admitted{}, nil, ""},
+		{"whole", 8, now, in, logged, "", ""},
+		{"nothing in the log", 8, now, in, nil, "", ""},
+		{"an end was cut off", 6, now, in, nil, "", "unrecorded L-33333"},
+		{"an extension, and an end", 4, now, in, nil, "", "until L-22222; unrecorded L-33333"},
+		{"all of an opening", 1, now, in, nil, "", "record L-22222"},
+		{"it was intended, and demine was killed", 2, []Lease{asked, a}, in, nil, "", ""},
+		{"what the list does not have either", 1, now[:1], in, nil, "", "table L-22222"},
+		{"by the log alone", 7, now, in, logged, "", "unrecorded L-33333; log "},
+		{"the list knows a line of it", 8, now, in, nil, line(7), ""},
+		{"one that it does not have", 5, now, in, nil, line(6), "cut ; unrecorded L-33333"},
+		{"begun anew", 4, []Lease{b}, respond.Admitted{}, nil, strings.Repeat("f", 64), "cut ; unrecorded L-22222"},
+		{"gone", 0, now, in, logged, "", "gone ; log "},
+		{"gone, and nothing is left but the table", 0, nil, in, nil, "", "gone "},
+		{"gone, and all else too", 0, nil, respond.Admitted{}, logged, "", "gone ; log "},
+		{"never any", 0, nil, respond.Admitted{}, nil, "", ""},
 	} {
 		told, trails := NewTold(), []Trail(nil)
 		for _, e := range full[:tt.lines] {
@@ -63,7 +67,7 @@ func TestCompare(t *testing.T) {
 		if tt.lines > 0 {
 			trails = []Trail{{Lines: tt.lines, Head: line(tt.lines)}}
 		}
-		c := told.Compare(trails, tt.list, len(tt.list) > 0, tt.in, tt.logged)
+		c := told.Compare(trails, Records{tt.list, len(tt.list) > 0, tt.told}, tt.in, tt.logged)
 		var got []string
 		for _, g := range c.Gaps {
 			got = append(got, g.Kind+" "+g.ID)
@@ -75,7 +79,7 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: the last line is in the log: %t", tt.name, c.InLog)
 		}
 	}
-	if c := NewTold().Compare([]Trail{{Broken: 1}}, now, true, in, logged); len(c.Gaps) > 0 || c.Good() {
+	if c := NewTold().Compare([]Trail{{Broken: 1}}, Records{now, true, ""}, in, logged); len(c.Gaps) > 0 || c.Good() {
 		t.Errorf("of a broken trail: %+v", c)
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/gob"
 	"errors"
 	"fmt"
@@ -24,10 +25,12 @@ const (
 // leases is the file, a sealed gob: of a thousand leases JSON, packed, takes longer
 // to write and to read than all the rest of opening one. Serial tells which of two
 // is the newer one, when the disk was full for a while and memory was written
-// instead.
+// instead. Told is the sum of the last line of the trail that was known then: a
+// trail that was cut off before it, or begun anew, is found out by it.
 type leases struct {
 	Serial int
 	Leases []lease.Lease
+	Told   string
 }
 
 // Leases gives the leases and requests that are not over, oldest first.
@@ -36,9 +39,11 @@ func (s *Store) Leases() ([]lease.Lease, error) {
 	return l.Leases, err
 }
 
-// Leased reports whether there has ever been a list of leases. They are read
-// before: see Leases.
-func (s *Store) Leased() bool { return s.leased > 0 }
+// LeaseRecords are the leases that were read last with what the list knows of the
+// trail.
+func (s *Store) LeaseRecords(ls []lease.Lease) lease.Records {
+	return lease.Records{Leases: ls, Ever: s.leased > 0, Told: s.told}
+}
 
 func (s *Store) leases() (newest leases, err error) {
 	for _, at := range s.places() {
@@ -56,7 +61,7 @@ func (s *Store) leases() (newest leases, err error) {
 			newest = l
 		}
 	}
-	s.leased = newest.Serial
+	s.leased, s.told = newest.Serial, newest.Told
 	return newest, nil
 }
 
@@ -67,15 +72,17 @@ func (s *Store) SaveLeases(ls []lease.Lease) error {
 		return ErrReader
 	}
 	if s.leased == 0 {
+		told := s.told
 		if _, err := s.leases(); err != nil && !errors.Is(err, ErrCorrupt) {
 			return err
 		}
+		s.told = cmp.Or(told, s.told)
 	}
 	s.leased++
 	var b bytes.Buffer
 	w, err := seal(&b)
 	if err == nil {
-		err = gob.NewEncoder(w).Encode(leases{s.leased, ls})
+		err = gob.NewEncoder(w).Encode(leases{s.leased, ls, s.told})
 	}
 	if err != nil {
 		return fmt.Errorf("leases: %w", err)

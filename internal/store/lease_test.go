@@ -102,3 +102,35 @@ func tell(t *testing.T, s *Store, kind string) string {
 	}
 	return sum
 }
+
+// The list knows the last line of the trail that was told before it was written,
+// in whatever process.
+func TestListKnowsTrail(t *testing.T) {
+	s, dir := leaseStore(t)
+	ever := func(want bool, told string) {
+		t.Helper()
+		r, err := Read(dir, Options{Run: filepath.Join(dir, "run")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		ls, err := r.Leases()
+		if rec := r.LeaseRecords(ls); err != nil || rec.Ever != want || rec.Told != told {
+			t.Errorf("%+v, want %t, %s; %v", rec, want, told, err)
+		}
+	}
+	first := tell(t, s, lease.Intend)
+	ever(false, "")
+	if err := s.SaveLeases(nil); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, s, lease.DidOpen)
+	ever(true, first)
+	if _, err := s.Leases(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveLeases(nil); err != nil { // nothing was told meanwhile
+		t.Fatal(err)
+	}
+	ever(true, first)
+}

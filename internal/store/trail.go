@@ -33,6 +33,7 @@ func (s *Store) Tell(e lease.Event) (sum string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("audit trail: %w", err)
 	}
+	s.told = sum
 	return sum, nil
 }
 
