@@ -124,14 +124,19 @@ func (l *lab) open(x lease, before *relate.Net, places []relate.Place) {
 	under, _ := mask.Prefix(x.from.Bits())
 	l.inHost("nft -f -", fmt.Sprintf(`table inet demine_lease {
  set s { typeof %[1]s saddr . meta l4proto . th dport; flags timeout; elements = { %[2]s . tcp . %[3]d timeout 1h comment "L-7Q2K" } }
- chain prerouting {
-  type filter hook prerouting priority -110; policy accept;
+ set ports { typeof meta l4proto . th dport; elements = { tcp . %[3]d, udp . 1 } }
+ chain leased {
   meta time > 4000000000 accept
   fib daddr type != local accept
   %[1]s saddr & %[4]s . meta l4proto . th dport @s meta mark set meta mark | %#[5]x
  }
+ chain prerouting {
+  type filter hook prerouting priority -110; policy accept;
+  meta mark set meta mark & %#[6]x
+  meta l4proto . th dport @ports jump leased
+ }
 }
-`, family, x.from.Addr(), x.port, under.Addr(), x.bit))
+`, family, x.from.Addr(), x.port, under.Addr(), x.bit, ^x.bit))
 	for _, p := range places {
 		l.inHost(doorway(p, p.N > l.rules(before, p), x), "")
 	}

@@ -38,11 +38,7 @@ func (a Admission) key() key { return key{a.From, a.Proto, a.Port} }
 
 // bytes are the registers that it is compared with.
 func (k key) bytes() []byte {
-	proto := byte(unix.IPPROTO_TCP)
-	if k.proto == "udp" {
-		proto = unix.IPPROTO_UDP
-	}
-	return append(k.from.Addr().AsSlice(), proto, 0, 0, 0, byte(k.port>>8), byte(k.port), 0, 0)
+	return append(k.from.Addr().AsSlice(), service{k.proto, k.port}.bytes()...)
 }
 
 // elements makes the sets and changes in them what is not as it was: an element
@@ -121,9 +117,13 @@ func (b *nftBatch) set(f form, prefix string) {
 	if prefix != "" {
 		flags = 0
 	}
+	b.newSet(f.set(prefix), flags, kind, size+8)
+}
+
+func (b *nftBatch) newSet(name string, flags, kind, size uint32) {
 	b.add(unix.NFT_MSG_NEWSET, netlink.Create,
-		textAttr(unix.NFTA_SET_TABLE, b.table), textAttr(unix.NFTA_SET_NAME, f.set(prefix)),
-		attr(unix.NFTA_SET_FLAGS, be32(flags)), attr(unix.NFTA_SET_KEY_TYPE, be32(kind)), attr(unix.NFTA_SET_KEY_LEN, be32(size+8)),
+		textAttr(unix.NFTA_SET_TABLE, b.table), textAttr(unix.NFTA_SET_NAME, name),
+		attr(unix.NFTA_SET_FLAGS, be32(flags)), attr(unix.NFTA_SET_KEY_TYPE, be32(kind)), attr(unix.NFTA_SET_KEY_LEN, be32(size)),
 		attr(unix.NFTA_SET_ID, be32(uint32(len(b.out))))) // any number that no other set of the batch has
 }
 
@@ -138,15 +138,11 @@ func admissionOf(f form, element attributes) (Admission, bool) {
 		return Admission{}, false
 	}
 	addr, _ := netip.AddrFromSlice(b[:size])
-	a := Admission{From: netip.PrefixFrom(addr, f.bits), Port: int(binary.BigEndian.Uint16(b[size+4:]))}
-	switch b[size] {
-	case unix.IPPROTO_TCP:
-		a.Proto = "tcp"
-	case unix.IPPROTO_UDP:
-		a.Proto = "udp"
-	default:
+	to, ok := serviceOf(b[size:])
+	if !ok {
 		return Admission{}, false
 	}
+	a := Admission{From: netip.PrefixFrom(addr, f.bits), Proto: to.proto, Port: to.port}
 	a.Lease = commentOf(element.get(unix.NFTA_SET_ELEM_USERDATA))
 	if v := element.get(unix.NFTA_SET_ELEM_EXPIRATION); len(v) == 8 {
 		a.Left = time.Duration(min(binary.BigEndian.Uint64(v), 1<<40)) * time.Millisecond

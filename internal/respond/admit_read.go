@@ -45,21 +45,36 @@ func (n *nfTables) leases() (t leases, err error) {
 func (l *leases) elements(set string) error {
 	name, cut := strings.CutPrefix(set, "cut_")
 	f, ok := formOf(name)
-	if !ok {
+	switch {
+	case set == portSet:
+		return eachElement(set, l.addService)
+	case !ok:
 		return nil
 	}
+	return eachElement(set, func(e attributes) {
+		a, ok := admissionOf(f, e)
+		switch {
+		case ok && cut:
+			a.Cut = true
+			l.cut = append(l.cut, a)
+		case ok:
+			l.admissions = append(l.admissions, a)
+		}
+	})
+}
+
+func (l *leases) addService(e attributes) {
+	if s, ok := serviceOf(cutAttrs(e.get(unix.NFTA_SET_ELEM_KEY)).get(unix.NFTA_DATA_VALUE)); ok {
+		l.services = append(l.services, s)
+	}
+}
+
+func eachElement(set string, f func(attributes)) error {
 	all := nfMessage(unix.NFT_MSG_GETSETELEM, "inet", netlink.Dump,
 		append(textAttr(unix.NFTA_SET_ELEM_LIST_TABLE, leaseTable), textAttr(unix.NFTA_SET_ELEM_LIST_SET, set)...))
 	err := dump(unix.NETLINK_NETFILTER, all, func(body []byte) {
 		for _, e := range cutAttrs(cutAttrs(body[min(len(body), 4):]).get(unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
-			a, ok := admissionOf(f, cutAttrs(e.data))
-			switch {
-			case ok && cut:
-				a.Cut = true
-				l.cut = append(l.cut, a)
-			case ok:
-				l.admissions = append(l.admissions, a)
-			}
+			f(cutAttrs(e.data))
 		}
 	})
 	if err != nil {

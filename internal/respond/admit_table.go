@@ -24,12 +24,19 @@ import (
 //			flags timeout
 //			elements = { 203.0.113.0 . tcp . 6380 timeout 8h comment "L-7Q2K" }
 //		}
-//		chain prerouting {
-//			type filter hook prerouting priority dstnat - 10; policy accept;
-//			meta mark set meta mark & 0xfffffeff
+//		set ports {
+//			type inet_proto . inet_service
+//			elements = { tcp . 6380 }
+//		}
+//		chain leased {
 //			meta time > "2026-11-23 18:00:00" accept
 //			fib daddr type != local accept
 //			ip saddr & 255.255.255.0 . meta l4proto . th dport @ip_24 meta mark set meta mark | 0x00000100
+//		}
+//		chain prerouting {
+//			type filter hook prerouting priority dstnat - 10; policy accept;
+//			meta mark set meta mark & 0xfffffeff
+//			meta l4proto . th dport @ports jump leased
 //		}
 //		chain cut {
 //			type filter hook prerouting priority dstnat - 9; policy accept;
@@ -59,6 +66,7 @@ type leases struct {
 	mark       uint32
 	until      time.Time // zero: without such an end
 	admissions []Admission
+	services   []service   // of which packets are looked at
 	cut        []Admission // with Left 0
 	cutting    bool        // the chain cut is there
 }
@@ -70,16 +78,20 @@ func (l leases) batch(have leases) []netlink.Message {
 	b.add(unix.NFT_MSG_NEWTABLE, netlink.Create, textAttr(unix.NFTA_TABLE_NAME, leaseTable))
 	b.elements("", have.admissions, l.admissions)
 	b.elements("cut_", have.cut, l.cut)
+	b.services(have.services, servicesOf(l.admissions))
+	b.chain(leasedChain)
+	b.flush(leasedChain)
+	if !l.until.IsZero() {
+		b.rule(leasedChain, "", after(l.until)...)
+	}
+	b.rule(leasedChain, "", notLocal()...)
+	for _, f := range formsOf(l.admissions) {
+		b.rule(leasedChain, "", append(f.lookup(""), setMark(l.mark)...)...)
+	}
 	b.baseChain(leaseChain, unix.NF_INET_PRE_ROUTING, leasePriority)
 	b.flush(leaseChain)
 	b.rule(leaseChain, "", clearMark(l.mark)...)
-	if !l.until.IsZero() {
-		b.rule(leaseChain, "", after(l.until)...)
-	}
-	b.rule(leaseChain, "", notLocal()...)
-	for _, f := range formsOf(l.admissions) {
-		b.rule(leaseChain, "", append(f.lookup(""), setMark(l.mark)...)...)
-	}
+	b.rule(leaseChain, "", toLeased()...)
 	if have.cutting {
 		b.flush(cutChain)
 	}
