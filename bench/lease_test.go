@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -22,7 +21,6 @@ const (
 	leasesInForce = 1000
 	leasePort     = 6380
 	leaseBit      = 0x100
-	packetsAtOnce = 10_000
 )
 
 // usualFilter is that of a server on which a port is closed to all.
@@ -130,61 +128,4 @@ func BenchmarkLease(b *testing.B) {
 			b.ReportMetric(float64(closing.Microseconds())/float64(b.N), "µs/close")
 		})
 	}
-}
-
-// BenchmarkLeasePackets sends packets to hosts in turn: without a filter, which is
-// the bound, with that of a usual server, and with it and a thousand leases. The
-// packets are dropped by that filter, so that they meet all of it. Medians, and
-// what a packet takes longer than with the usual filter alone.
-func BenchmarkLeasePackets(b *testing.B) {
-	hosts := []struct {
-		name   string
-		filter string
-		leases []respond.Admission
-	}{
-		{"bound", "", nil},
-		{"usual", usualFilter, nil},
-		{"leases", usualFilter, leasesOf(leasesInForce, false)},
-		{"mixed", usualFilter, leasesOf(leasesInForce, true)},
-	}
-	took := make([][]float64, len(hosts))
-	var senders []net.Conn
-	for _, x := range hosts {
-		h := newLeaseHost(b, x.name, x.filter)
-		if len(x.leases) > 0 {
-			h.admit(x.leases...)
-		}
-		h.in(h.name, func() error {
-			c, err := net.ListenPacket("udp", fmt.Sprintf(":%d", leasePort)) // nobody reads: what is not filtered is dropped here
-			b.Cleanup(func() { c.Close() })
-			return err
-		})
-		h.in(h.name+"-o", func() error {
-			c, err := net.Dial("udp", fmt.Sprintf("10.77.0.1:%d", leasePort))
-			senders = append(senders, c)
-			b.Cleanup(func() { c.Close() })
-			return err
-		})
-	}
-	for b.Loop() {
-		for i, c := range senders {
-			took[i] = append(took[i], sendPackets(c))
-		}
-	}
-	usual := middle(took[1])
-	for i, x := range hosts {
-		b.ReportMetric(middle(took[i]), x.name+"-ns/packet")
-		b.ReportMetric(middle(took[i])/usual, x.name+"-ratio")
-	}
-}
-
-// sendPackets gives how long one takes, in nanoseconds. Over a pair of veth it is
-// delivered, and filtered, before the call returns or soon after.
-func sendPackets(c net.Conn) float64 {
-	b := make([]byte, 18)
-	begun := time.Now()
-	for range packetsAtOnce {
-		_, _ = c.Write(b)
-	}
-	return float64(time.Since(begun).Nanoseconds()) / packetsAtOnce
 }
