@@ -53,7 +53,11 @@ func lessee(ctx context.Context) error {
 		return err
 	}
 	defer st.Close()
-	if _, err := st.LockKeeper(store.Holder{Kind: "keeper"}); err != nil { // so that none is started
+	netns, err := host.NetNS()
+	if err != nil {
+		return err
+	}
+	if _, err := st.LockKeeper(netns, store.Holder{Kind: "keeper"}); err != nil { // so that none is started
 		return err
 	}
 	ls := agent.NewLeases(host.Live(), slog.New(slog.DiscardHandler), agent.Settings{State: *state})
