@@ -22,6 +22,7 @@ const longestName = 200
 func (f liveFilter) Admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	begun := time.Now()
 	if err := admissible(mark, until, as); err != nil {
 		return err
 	}
@@ -34,7 +35,7 @@ func (f liveFilter) Admit(ctx context.Context, mark uint32, until time.Time, doo
 	// all the rest is, fails.
 	made, err := openXT(mark, doors)
 	if err == nil {
-		err = f.mark(ctx, mark, until, doors, as)
+		err = f.mark(ctx, begun, mark, until, doors, as)
 	}
 	if err != nil {
 		return errors.Join(admitError(err, as), unmakeXT(mark, made))

@@ -20,6 +20,7 @@ type marker interface {
 	// those doorways that its transaction can hold. All of it or nothing.
 	admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error
 	// edit changes what is in force; f gets that, and its error changes nothing.
+	// errNoLeases: there can be none.
 	edit(f func(have leases) (leases, error)) error
 	// read gives what is in force in a filter as it was read.
 	read(sets []fact.Ruleset) (leases, error)
@@ -43,7 +44,15 @@ func (nftMarker) there() (bool, error) {
 	return err == nil, err
 }
 
-func (nftMarker) edit(f func(leases) (leases, error)) error { return editLeases(f, none) }
+func (m nftMarker) edit(f func(leases) (leases, error)) error {
+	err := editLeases(f, none)
+	if kernelCannot(err) {
+		if there, err := m.there(); !there && err == nil { // a kernel without nf_tables
+			return errNoLeases
+		}
+	}
+	return err
+}
 
 func (nftMarker) read(sets []fact.Ruleset) (leases, error) {
 	if !slices.ContainsFunc(sets, isLeaseTable) {
@@ -72,16 +81,29 @@ func (nftMarker) retire(ctx context.Context, sets []fact.Ruleset) error {
 }
 
 // mark lets in by the marker that does so already, else by the first that this
-// kernel has.
-func (f liveFilter) mark(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
+// kernel has. The time of the admissions has begun to run before: to learn that
+// there is no module for something may take a second.
+func (f liveFilter) mark(ctx context.Context, begun time.Time, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
+	by := func(m marker) error {
+		left := slices.Clone(as)
+		for i := range left {
+			left[i].Left -= time.Since(begun)
+		}
+		if err := admissible(mark, until, left); err != nil {
+			return err
+		}
+		return m.admit(ctx, mark, until, doors, left)
+	}
 	for _, m := range f.markers {
-		if there, err := m.there(); there || err != nil {
-			return errors.Join(err, m.admit(ctx, mark, until, doors, as))
+		if there, err := m.there(); err != nil {
+			return err
+		} else if there {
+			return by(m)
 		}
 	}
 	var errs []error
 	for _, m := range f.markers {
-		err := m.admit(ctx, mark, until, doors, as)
+		err := by(m)
 		if !kernelCannot(err) {
 			return err
 		}
