@@ -57,6 +57,9 @@ func Make(a Ask, x *relate.Index, in respond.Admitted, others []Lease) (Plan, er
 	if err := p.doorways(n); err != nil {
 		return p, err
 	}
+	if p.Cut && p.Proto == "udp" {
+		p.Notes = append(p.Notes, i18n.M("lease.note.udp-cut"))
+	}
 	return p, p.pass(n)
 }
 

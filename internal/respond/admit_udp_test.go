@@ -1,0 +1,101 @@
+package respond
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// udpServer answers who asks, and counts them.
+type udpServer struct{ got atomic.Int64 }
+
+func (l *filterLab) serveUDP(address string) *udpServer {
+	l.t.Helper()
+	var conn net.PacketConn
+	l.in(l.host, func() {
+		var err error
+		if conn, err = net.ListenPacket("udp", address); err != nil {
+			l.t.Error(err)
+		}
+	})
+	l.t.Cleanup(func() { conn.Close() })
+	s := &udpServer{}
+	go func() {
+		b := make([]byte, 64)
+		for {
+			n, from, err := conn.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			s.got.Add(1)
+			_, _ = conn.WriteTo(b[:n], from)
+		}
+	}()
+	return s
+}
+
+func (l *filterLab) dialUDP(from, to string) net.Conn {
+	l.t.Helper()
+	var c net.Conn
+	l.in(l.outside, func() {
+		d := net.Dialer{LocalAddr: &net.UDPAddr{IP: netip.MustParseAddr(from).AsSlice()}}
+		var err error
+		if c, err = d.Dial("udp", to); err != nil {
+			l.t.Error(err)
+		}
+	})
+	l.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// heard sends until the server has got something, or for a while.
+func (s *udpServer) heard(c net.Conn, wait time.Duration) bool {
+	was := s.got.Load()
+	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, err := c.Write([]byte("ask")); err != nil {
+			continue // an ICMP of before
+		}
+		if s.got.Load() > was {
+			return true
+		}
+	}
+	return false
+}
+
+// A flow of UDP ends with its lease when that was asked for, and one of a lease
+// without goes on.
+func TestAdmitCutUDP(t *testing.T) {
+	h := leaseHosts()[0]
+	l := newFilterLab(t)
+	h.load(l)
+	before := l.inForce()
+	s := l.serveUDP("0.0.0.0:53")
+	admission := func(lease, from string) Admission {
+		return Admission{Lease: lease, Proto: "udp", Port: 53, From: netip.MustParsePrefix(from + "/32"), Left: time.Hour}
+	}
+	cut, stays := admission("L-1", labApp4), admission("L-2", labEvil4)
+	cut.Cut = true
+	l.admit(h, cut, stays)
+	ends, goesOn := l.dialUDP(labApp4, labHost4+":53"), l.dialUDP(labEvil4, labHost4+":53")
+	if !s.heard(ends, labAnswer) || !s.heard(goesOn, labAnswer) {
+		t.Fatal("not let in")
+	}
+	l.dismiss(cut, stays)
+	for _, when := range []string{"its lease", "all leases"} {
+		if s.heard(ends, labSilence) {
+			t.Errorf("the flow goes on behind the end of %s", when)
+		}
+		if !s.heard(goesOn, labAnswer) {
+			t.Errorf("behind the end of %s a flow is cut that was not to be", when)
+		}
+		l.must(func() error { return l.filter.Retire(context.Background()) })
+	}
+	if diff := cmp.Diff(before, l.inForce()); diff != "" {
+		t.Errorf("the filter is not as it was:\n%s", diff)
+	}
+}
