@@ -55,7 +55,20 @@ func newLeaseHost(b *testing.B, name, filter string) leaseHost {
 		h.run("", "ip", strings.Fields(c)...)
 	}
 	h.run(filter, "ip", "netns", "exec", h.name, "nft", "-f", "-")
+	h.waitUp()
 	return h
+}
+
+// waitUp waits until the kernel has noticed that both ends are up.
+func (h leaseHost) waitUp() {
+	for range 500 {
+		out, err := exec.Command("ip", "-n", h.name, "link", "show", "dv0").Output()
+		if err == nil && strings.Contains(string(out), "state UP") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	h.b.Fatalf("the link of %s does not come up", h.name)
 }
 
 func (h leaseHost) run(stdin, name string, args ...string) {

@@ -66,6 +66,9 @@ func leasesText(all []*story, before string) string {
 			}
 		}
 	}
+	if _, rest, more := strings.Cut(before, "\n## "); more { // what else the page tells
+		b.WriteString("\n## " + rest)
+	}
 	return b.String()
 }
 
