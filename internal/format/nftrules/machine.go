@@ -88,10 +88,9 @@ func (m *machine) closeFamily(a *alt) {
 	if a.family == "" || a.family == m.rule.family {
 		return
 	}
-	for _, p := range slices.Concat(a.rule.Src, a.rule.Dst) {
-		if p.Addr().Is4() == (a.family == "ip") {
-			return
-		}
+	of := func(p netip.Prefix) bool { return p.Addr().Is4() == (a.family == "ip") }
+	if slices.ContainsFunc(a.rule.Src, of) || slices.ContainsFunc(a.rule.Dst, of) {
+		return
 	}
 	all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	if a.family == "ip6" {
@@ -116,9 +115,9 @@ func (m *machine) doubt(word string) {
 	m.each(func(r *fact.Rule) { xtables.Doubt(r, word) })
 }
 
-// fork replaces every open alternative by n of it, n > 0, changed by f; too
-// many are refused.
-func (m *machine) fork(n int, f func(i int, a *alt)) bool {
+// fork replaces every open alternative by n of it, n > 0, each changed by f, which
+// gets it as a list of one; too many are refused.
+func (m *machine) fork(n int, f func(i int, one []alt)) bool {
 	if n*len(m.alts) > maxAlts || m.dump.parts > maxParts {
 		return false
 	}
@@ -132,9 +131,9 @@ func (m *machine) fork(n int, f func(i int, a *alt)) bool {
 		}
 		for k := range n {
 			next = append(next, *a)
-			b := &next[len(next)-1] // in its place: a thousand copies of it take as long as all the rest
-			b.rule.Unknown = slices.Clone(a.rule.Unknown)
-			f(k, b)
+			one := next[len(next)-1:] // in its place: a thousand copies of it take as long as all the rest
+			one[0].rule.Unknown = slices.Clone(a.rule.Unknown)
+			f(k, one)
 		}
 	}
 	m.alts = next

@@ -98,7 +98,8 @@ func (m *machine) partMark(name string) {
 	if noCondition[name] || !m.marks() {
 		return
 	}
-	done := m.fork(2, func(i int, a *alt) {
+	done := m.fork(2, func(i int, one []alt) {
+		a := &one[0]
 		if a.rule.Mark.Mask != 0 && a.rule.SetMark != (fact.Mark{}) { // it was asked for before it was changed
 			a.rule.Mark = fact.Mark{}
 			xtables.Doubt(&a.rule, "mark")

@@ -82,7 +82,7 @@ func (m *machine) forkOn(v value, in []span) bool {
 			return false
 		}
 	}
-	return m.fork(len(in), func(i int, a *alt) { m.single(a, v, in[i].from, false) })
+	return m.fork(len(in), func(i int, one []alt) { m.single(&one[0], v, in[i].from, false) })
 }
 
 // plan says how to narrow every alternative by a field that takes any number of
@@ -125,6 +125,10 @@ func prefixes(v value, in []span) (out []netip.Prefix, ok bool) {
 	for _, s := range in {
 		from, ok1 := addr(s.from, v.v6, 0)
 		to, ok2 := addr(s.to, v.v6, 0xff)
+		if ok1 && ok2 && from == to {
+			out = append(out, netip.PrefixFrom(from, from.BitLen()))
+			continue
+		}
 		p := xtables.Prefixes(from, to)
 		if !ok1 || !ok2 || p == nil {
 			return nil, false

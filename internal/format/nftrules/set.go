@@ -151,8 +151,8 @@ func (m *machine) vmap(fields []value, hits []hit, name string) {
 		m.finish(verdict{"continue", ""})
 		return
 	}
-	one := m.apart()
-	if !m.fork(len(hits), func(i int, a *alt) { one.entry(a, fields, hits[i]) }) {
+	apart := m.apart()
+	if !m.fork(len(hits), func(i int, one []alt) { apart.entry(one, fields, hits[i]) }) {
 		m.doubt(left + " vmap")
 		m.finish(verdict{"other", "vmap"})
 	}
@@ -168,23 +168,22 @@ func (m *machine) implied(fields []value) string {
 }
 
 // entry narrows a by one entry of a map and gives it the verdict.
-func (m *machine) entry(a *alt, fields []value, h hit) {
-	m.key(a, fields, h.span)
+func (m *machine) entry(one []alt, fields []value, h hit) {
+	m.key(one, fields, h.span)
 	v, ok := verdictOf(h.to)
 	if !ok {
 		v = verdict{"other", ""}
 	}
-	a.decide(v)
+	one[0].decide(v)
 }
 
-// apart is a machine for the same rule with one alternative.
-func (m *machine) apart() *machine {
-	return &machine{dump: m.dump, ifname: m.ifname, rule: m.rule, alts: make([]alt, 1)}
-}
+// apart is a machine for alternatives of the same rule.
+func (m *machine) apart() *machine { return &machine{dump: m.dump, ifname: m.ifname, rule: m.rule} }
 
-// key narrows a by a key, field by field, in a machine of its own.
-func (m *machine) key(a *alt, fields []value, s span) {
-	m.alts[0] = *a
+// key narrows one alternative, which is not among those of m, by a key, field by
+// field.
+func (m *machine) key(one []alt, fields []value, s span) {
+	m.alts = one
 	at := 0
 	for _, f := range fields {
 		part, ok := s.cut(at, f.size)
@@ -203,7 +202,6 @@ func (m *machine) key(a *alt, fields []value, s span) {
 			apply()
 		}
 	}
-	*a = m.alts[0]
 }
 
 func (s span) cut(at, n int) (span, bool) {
@@ -225,10 +223,10 @@ func (m *machine) tuple(fields []value, hits []hit, not bool, name string) {
 		m.each(xtables.Never)
 		return
 	}
-	one := m.apart()
-	if not || !m.fork(len(hits), func(i int, a *alt) {
-		one.key(a, fields, hits[i].span)
-		hits[i].own.apply(&a.rule)
+	apart := m.apart()
+	if not || !m.fork(len(hits), func(i int, one []alt) {
+		apart.key(one, fields, hits[i].span)
+		hits[i].own.apply(&one[0].rule)
 	}) {
 		m.doubtOf(value{text: left}, bang(not, "!="), right)
 		return
