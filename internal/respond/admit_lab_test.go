@@ -51,7 +51,7 @@ func leaseHosts() []leaseHost {
 func (h leaseHost) withoutSets() leaseHost {
 	load := h.load
 	h.load = func(l *filterLab) {
-		l.filter = liveFilter{markers: []marker{xtMarker{xtLeaseList}}}
+		l.filter = liveFilter{markers: []marker{noTables{}, xtMarker{xtLeaseList}}}
 		l.sh("iptables-legacy -t mangle -A PREROUTING -j CONNMARK --restore-mark", "") // which gives every packet another mark
 		load(l)
 	}

@@ -55,7 +55,7 @@ func jumpsToLeases(r fact.Rule) bool { return r.Verdict == "jump" && r.Target ==
 // xtAdmissionOf reads a rule of the chain; false when it is of no shape that
 // demine gives it.
 func xtAdmissionOf(family string, r *fact.Rule, now time.Time) (Admission, bool) {
-	if len(r.DPort) != 1 || r.DPort[0].From != r.DPort[0].To || r.Proto != "tcp" && r.Proto != "udp" || len(r.Src) > 1 {
+	if len(r.DPort) != 1 || r.DPort[0].From == 0 || r.DPort[0].From != r.DPort[0].To || r.Proto != "tcp" && r.Proto != "udp" || len(r.Src) > 1 {
 		return Admission{}, false
 	}
 	a := Admission{Lease: r.Comment, Proto: r.Proto, Port: int(r.DPort[0].From), From: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Cut: r.Verdict == "drop"}

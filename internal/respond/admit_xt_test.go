@@ -15,6 +15,22 @@ import (
 	"demine/internal/relate"
 )
 
+// noTables is the marker of nf_tables where nfnetlink answers that it has no such
+// subsystem.
+type noTables struct{}
+
+func (noTables) there() (bool, error) { return false, nil }
+
+func (noTables) admit(context.Context, uint32, time.Time, []Doorway, []Admission) error {
+	return unix.EINVAL
+}
+
+func (noTables) edit(func(leases) (leases, error)) error { return errNoLeases }
+
+func (noTables) read([]fact.Ruleset) (leases, error) { return leases{}, nil }
+
+func (noTables) retire(context.Context, []fact.Ruleset) error { return nil }
+
 // aloneHost is a host with iptables-legacy, on a kernel whose nf_tables holds no
 // leases.
 func aloneHost(t *testing.T, list string) (*filterLab, leaseHost) {
@@ -23,7 +39,7 @@ func aloneHost(t *testing.T, list string) (*filterLab, leaseHost) {
 	for _, h := range leaseHosts() {
 		if h.alone {
 			h.load(l)
-			l.filter = liveFilter{markers: []marker{xtMarker{list}}}
+			l.filter = liveFilter{markers: []marker{noTables{}, xtMarker{list}}}
 			return l, h
 		}
 	}
@@ -192,4 +208,23 @@ func TestMayCut(t *testing.T) {
 	if _, err := c.Execute(diagRequest(sockDestroy+1, netlink.Acknowledge, unix.AF_INET, make([]byte, sockID))); !noDestroy(err) {
 		t.Errorf("a request that is none: %v", err)
 	}
+}
+
+// What the chain holds is told from any rule that somebody puts into it.
+func FuzzLegacyAdmission(f *testing.F) {
+	f.Add("tcp", uint16(6380), uint16(6380), "203.0.113.0/24", "L-1", "time < 1795456800", uint32(0x100), false)
+	f.Add("udp", uint16(0), uint16(0), "", "", "", uint32(0), true)
+	f.Add("udp", uint16(1), uint16(0), "", "", "time", uint32(0), true)
+	f.Fuzz(func(t *testing.T, proto string, from, to uint16, src, comment, word string, mark uint32, drops bool) {
+		r := fact.Rule{Proto: proto, DPort: []fact.PortRange{{From: from, To: to}}, Comment: comment, Unknown: []string{word},
+			SetMark: fact.Mark{Value: mark, Mask: mark}, Verdict: map[bool]string{true: "drop", false: "continue"}[drops]}
+		if p, err := netip.ParsePrefix(src); err == nil {
+			r.Src = append(r.Src, p)
+		}
+		now := time.Unix(1795450000, 0)
+		a, ok := xtAdmissionOf("ip", &r, now)
+		if _, ends := relate.EndOf(&r); ok && (!drops && !ends || a.Port < 1 || from != to || a.Left < 0 || a.Proto != proto) {
+			t.Errorf("%+v of %+v", a, r)
+		}
+	})
 }
