@@ -77,7 +77,7 @@ type desk struct {
 
 	keeper *keeper // nil: it is not the keeper who looks
 	later  bool    // what a reload threw out is not put back this time
-	moved  bool    // doorways are not where they were when all leases were in force
+	moved  bool    // the filter is not as it was when all leases were in force
 }
 
 // How long the lock is waited for: whoever holds it changes the packet filter,

@@ -81,12 +81,27 @@ type keeper struct {
 	say    KeeperWords
 	told   map[string]telling // of leases that could not be put back
 	pause  time.Duration      // until that is tried again
-	places []respond.RuleAt   // of the doorways, when all was in force
-	failed []respond.RuleAt   // of the doorways, when it was tried last
-	tried  time.Duration      // when that was, since boot
+	well   sighting           // when all was in force
+	failed sighting           // when something was not, and was tried
 	looked time.Duration      // when files of saved rules were looked at
 	saved  []relate.LeaseFile
 }
+
+// sighting is what tells one state of the packet filter from another.
+type sighting struct {
+	places []respond.RuleAt // of the doorways
+	others uint64           // sum of the host's own rules
+	at     time.Duration    // since boot
+}
+
+// other reports whether it is another one now.
+func (s *sighting) other(in respond.Admitted, now time.Duration) bool {
+	return !slices.Equal(s.places, in.Doorways) || in.Others != s.others && now >= s.at+comparePause
+}
+
+// comparePause is the least time between two looks for the reason alone that the
+// host's own rules are others: some programs change theirs all the time.
+const comparePause = 5 * time.Second
 
 // telling is what people were told of a lease, and how often it was so.
 type telling struct {
@@ -138,7 +153,7 @@ func (k *keeper) trouble(d *desk, ts []Trouble) {
 		clear(k.told)
 		return
 	}
-	k.tried, k.pause = d.now.Boot, min(max(2*k.pause, keepPause), mostPause)
+	k.pause = min(max(2*k.pause, keepPause), mostPause)
 	for _, t := range ts {
 		was := k.told[t.ID]
 		if was.why != t.Err.Error() {

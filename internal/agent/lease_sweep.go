@@ -78,24 +78,24 @@ func (d *desk) inForce(ctx context.Context) (respond.Admitted, error) {
 
 // recall tells from what the keeper saw before whether there is more to do than
 // what a look at the table of leases tells. What was in vain just now is tried
-// again a while later, or once doorways are elsewhere: what ends, ends in the
+// again a while later, or once the filter is another one: what ends, ends in the
 // kernel.
 func (d *desk) recall(in respond.Admitted) {
 	k := d.keeper
 	if k == nil {
 		return
 	}
-	d.moved = !slices.Equal(k.places, in.Doorways)
-	d.later = k.pause > keepPause && d.now.Boot < k.tried+k.pause && slices.Equal(k.failed, in.Doorways)
+	d.moved = k.well.other(in, d.now.Boot)
+	d.later = k.pause > keepPause && d.now.Boot < k.failed.at+k.pause && !k.failed.other(in, d.now.Boot)
 }
 
 func (d *desk) remember(in respond.Admitted, well bool) {
 	switch k := d.keeper; {
 	case k == nil || d.later:
-	case well:
-		k.places = in.Doorways
-	default:
-		k.failed = in.Doorways
+	case !well:
+		k.failed = sighting{in.Doorways, in.Others, d.now.Boot}
+	case d.moved:
+		k.well = sighting{in.Doorways, in.Others, d.now.Boot}
 	}
 }
 

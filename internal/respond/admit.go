@@ -29,4 +29,5 @@ type Admitted struct {
 	Admissions []Admission `json:"admissions,omitempty"`
 	Cut        []Admission `json:"cut,omitempty"`
 	Doorways   []RuleAt    `json:"doorways,omitempty"`
+	Others     uint64      `json:"-"` // a sum of the rules and policies that are not demine's, but for what is in sets
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"runtime"
 	"slices"
 
@@ -92,7 +93,7 @@ func (f liveFilter) admitted(ctx context.Context) (Admitted, []fact.Ruleset, err
 	if err != nil {
 		return Admitted{}, nil, err
 	}
-	now := Admitted{Doorways: doorwaysIn(sets)}
+	now := Admitted{Doorways: doorwaysIn(sets), Others: ruleSum(sets)}
 	for _, m := range f.markers {
 		l, err := m.read(sets)
 		if err != nil {
@@ -105,6 +106,26 @@ func (f liveFilter) admitted(ctx context.Context) (Admitted, []fact.Ruleset, err
 		now.Taken = r.Text
 	}
 	return now, sets, nil
+}
+
+// ruleSum tells rules in force from others, whatever they count.
+func ruleSum(sets []fact.Ruleset) uint64 {
+	h := fnv.New64a()
+	for i := range sets {
+		for j := range sets[i].Chains {
+			c := &sets[i].Chains[j]
+			if relate.HoldsLeases(&sets[i], c) {
+				continue
+			}
+			fmt.Fprintln(h, sets[i].Ref, c.Name, c.Policy)
+			for k := range c.Rules {
+				if !isDoorway(c.Rules[k]) {
+					fmt.Fprintln(h, c.Rules[k].Text)
+				}
+			}
+		}
+	}
+	return h.Sum64()
 }
 
 func isLeaseTable(rs fact.Ruleset) bool {
