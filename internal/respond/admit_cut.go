@@ -36,8 +36,9 @@ type tuple struct {
 }
 
 // cutOff ends the connections of these admissions, but for those that another
-// one lets in: the server's socket, where it is on this host, so that it sends no
-// more packets that would begin the connection's entry anew, and the entry.
+// one lets in: the server's socket, on this host or in a container of it, so that
+// it sends no more packets that would begin the connection's entry anew, and the
+// entry.
 func cutOff(cut, left []Admission) error {
 	local, err := localAddrs()
 	if err != nil {
@@ -58,7 +59,7 @@ func cutOff(cut, left []Admission) error {
 			return err
 		}
 	}
-	if err := destroySockets(gone); err != nil {
+	if err := hangUp(gone, local); err != nil {
 		return err
 	}
 	return forget(gone)

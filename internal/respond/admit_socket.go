@@ -23,16 +23,10 @@ const (
 	connectedStates               = 1<<1 | 1<<4 | 1<<5 | 1<<8 // established, fin-wait-1 and -2, close-wait: none that listens
 )
 
-// destroySockets ends the TCP sockets of this host that belong to connections,
-// each by its cookie: a search by addresses would fall back on the socket that
-// listens. Kernels without SOCK_DESTROY (CONFIG_INET_DIAG_DESTROY) leave them.
-func destroySockets(gone []connection) error {
-	wanted := map[tuple]bool{}
-	for _, c := range gone {
-		if c.orig.proto == unix.IPPROTO_TCP {
-			wanted[c.reply] = true
-		}
-	}
+// destroySockets ends the TCP sockets of this network namespace that send these
+// answers, each by its cookie: a search by addresses would fall back on the socket
+// that listens. Kernels without SOCK_DESTROY (CONFIG_INET_DIAG_DESTROY) leave them.
+func destroySockets(wanted map[tuple]bool) error {
 	if len(wanted) == 0 {
 		return nil
 	}

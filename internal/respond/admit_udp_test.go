@@ -14,10 +14,10 @@ import (
 // udpServer answers who asks, and counts them.
 type udpServer struct{ got atomic.Int64 }
 
-func (l *filterLab) serveUDP(address string) *udpServer {
+func (l *filterLab) serveUDP(ns, address string) *udpServer {
 	l.t.Helper()
 	var conn net.PacketConn
-	l.in(l.host, func() {
+	l.in(ns, func() {
 		var err error
 		if conn, err = net.ListenPacket("udp", address); err != nil {
 			l.t.Error(err)
@@ -68,13 +68,31 @@ func (s *udpServer) heard(c net.Conn, wait time.Duration) bool {
 }
 
 // A flow of UDP ends with its lease when that was asked for, and one of a lease
-// without goes on.
+// without goes on; on the host, and in a container at the same port.
 func TestAdmitCutUDP(t *testing.T) {
-	h := leaseHosts()[0]
-	l := newFilterLab(t)
-	h.load(l)
+	hosts := leaseHosts()
+	for _, h := range hosts {
+		if h.name != hosts[0].name && h.port != 8080 {
+			continue
+		}
+		t.Run(h.name, func(t *testing.T) {
+			l := newFilterLab(t)
+			h.load(l)
+			at := l.host
+			if h.port == 8080 {
+				at = l.host + "c"
+				backend := h.doors[0].At.Backend
+				l.sh(backend+" -t nat -A PREROUTING -i dv0 -p udp --dport 53 -j DNAT --to-destination 172.18.0.2", "")
+				l.sh(backend+" -t nat -A POSTROUTING -s 172.18.0.0/24 ! -o br0 -j MASQUERADE", "")
+			}
+			l.mustCutUDP(h, l.serveUDP(at, "0.0.0.0:53"))
+		})
+	}
+}
+
+func (l *filterLab) mustCutUDP(h leaseHost, s *udpServer) {
+	l.t.Helper()
 	before := l.inForce()
-	s := l.serveUDP("0.0.0.0:53")
 	admission := func(lease, from string) Admission {
 		return Admission{Lease: lease, Proto: "udp", Port: 53, From: netip.MustParsePrefix(from + "/32"), Left: time.Hour}
 	}
@@ -83,19 +101,19 @@ func TestAdmitCutUDP(t *testing.T) {
 	l.admit(h, cut, stays)
 	ends, goesOn := l.dialUDP(labApp4, labHost4+":53"), l.dialUDP(labEvil4, labHost4+":53")
 	if !s.heard(ends, labAnswer) || !s.heard(goesOn, labAnswer) {
-		t.Fatal("not let in")
+		l.t.Fatal("not let in")
 	}
 	l.dismiss(cut, stays)
 	for _, when := range []string{"its lease", "all leases"} {
 		if s.heard(ends, labSilence) {
-			t.Errorf("the flow goes on behind the end of %s", when)
+			l.t.Errorf("the flow goes on behind the end of %s", when)
 		}
 		if !s.heard(goesOn, labAnswer) {
-			t.Errorf("behind the end of %s a flow is cut that was not to be", when)
+			l.t.Errorf("behind the end of %s a flow is cut that was not to be", when)
 		}
 		l.must(func() error { return l.filter.Retire(context.Background()) })
 	}
 	if diff := cmp.Diff(before, l.inForce()); diff != "" {
-		t.Errorf("the filter is not as it was:\n%s", diff)
+		l.t.Errorf("the filter is not as it was:\n%s", diff)
 	}
 }

@@ -1,0 +1,54 @@
+package respond
+
+import (
+	"errors"
+	"maps"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"demine/internal/host"
+)
+
+// hangUp ends the servers' sockets of TCP connections: on this host, and of those
+// that are sent on, in the other network namespaces of it.
+func hangUp(gone []connection, local map[netip.Addr]bool) error {
+	here, sentOn := map[tuple]bool{}, map[tuple]bool{}
+	for _, c := range gone {
+		if c.orig.proto != unix.IPPROTO_TCP {
+			continue
+		}
+		here[c.reply] = true
+		if !local[c.reply.src.Addr()] {
+			sentOn[c.reply] = true
+		}
+	}
+	err := destroySockets(here)
+	if err != nil || len(sentOn) == 0 {
+		return err
+	}
+	return host.InOtherNetNS(func() error {
+		wanted, err := translated(sentOn)
+		return errors.Join(err, destroySockets(wanted))
+	})
+}
+
+// translated adds to answers of servers how the servers of this network namespace
+// know them, where its own rules send packets on (a proxy beside a container). It
+// counts in this namespace only: who owns it may write into its conntrack.
+func translated(answers map[tuple]bool) (map[tuple]bool, error) {
+	wanted := maps.Clone(answers)
+	for _, v6 := range []bool{false, true} {
+		err := connections(v6, func(c connection) {
+			if answers[c.orig.turned()] {
+				wanted[c.reply] = true
+			}
+		})
+		if err != nil {
+			return wanted, err
+		}
+	}
+	return wanted, nil
+}
+
+func (t tuple) turned() tuple { return tuple{t.proto, t.dst, t.src} }
