@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -37,21 +36,33 @@ func (d *desk) putBack(ctx context.Context, in respond.Admitted, s *Swept) error
 		return err
 	}
 	ports, rest := d.lost(d.free(open), seen, there)
-	seen = seen.without(ports)
-	d.planBack(ports, seen, in)
-	d.admitBack(ctx, ports, neighbours{rest, seen}, in)
+	ports = planBack(ports, seen.without(ports), in)
+	before := seen.without(slices.DeleteFunc(slices.Clone(ports), (*back).failed))
+	d.admitBack(ctx, ports, neighbours{rest, before}, in)
 	return d.tellBack(ports, in, s)
 }
 
-// lost are the ports that are to be put back, and the leases that are in force.
+// lost are the ports that are to be put back, and the leases that are in force:
+// what became of one is nothing to another of the same port.
 func (d *desk) lost(open []lease.Lease, seen sight, there func(lease.Lease) bool) (ports []*back, rest []lease.Lease) {
-	for _, b := range byPort(open) {
+	stays := func(b *back) bool {
 		all := !slices.ContainsFunc(b.leases, func(le lease.Lease) bool { return !there(le) })
-		if all && (!d.moved || b.inForce(seen)) {
+		return all && (!d.moved || b.inForce(seen))
+	}
+	for _, b := range byPort(open) {
+		if stays(b) {
 			rest = append(rest, b.leases...)
-		} else {
-			ports = append(ports, b)
+			continue
 		}
+		out := &back{port: b.port}
+		for _, le := range b.leases {
+			if stays(&back{port: b.port, leases: []lease.Lease{le}}) {
+				rest = append(rest, le)
+			} else {
+				out.leases = append(out.leases, le)
+			}
+		}
+		ports = append(ports, out)
 	}
 	return ports, rest
 }
@@ -70,31 +81,6 @@ func stands(le *lease.Lease, at []respond.RuleAt) bool {
 	return !slices.ContainsFunc(le.Through, func(c string) bool { return !slices.Contains(there, c) })
 }
 
-// back is what is put back at one port.
-type back struct {
-	port
-	leases []lease.Lease
-	plan   lease.Plan
-	err    error // why it is not
-}
-
-// ask is what all leases of the port let in together. That the service asks for
-// no password was decided when they were opened.
-func (b *back) ask() lease.Ask {
-	ask := b.leases[0].Ask
-	ask.From, ask.Bare = nil, true
-	for i := range b.leases {
-		ask.From = append(ask.From, b.leases[i].From...)
-	}
-	return ask
-}
-
-// inForce reports whether the leases let in whom they shall, to where they led.
-func (b *back) inForce(seen sight) bool {
-	in, container := lease.InForce(b.ask(), seen.x)
-	return in && (container != "") == (b.leases[0].Container != "")
-}
-
 // without is the host without what is left of leases: part of it may still let
 // somebody in, and would be taken for an opening of somebody else's.
 func (s sight) without(ports []*back) sight {
@@ -110,84 +96,58 @@ func (s sight) without(ports []*back) sight {
 	return s
 }
 
-func byPort(ls []lease.Lease) (out []*back) {
-	at := map[port]*back{}
-	for _, le := range ls {
-		p := port{le.Proto, le.Port}
-		if at[p] == nil {
-			at[p] = &back{port: p}
-			out = append(out, at[p])
-		}
-		at[p].leases = append(at[p].leases, le)
-	}
-	return out
-}
-
-// planBack plans each port anew. A container that is not there yet is waited for:
-// what leads to the host now would lead to it by another way later.
-func (d *desk) planBack(ports []*back, seen sight, in respond.Admitted) {
-	for _, b := range ports {
-		b.plan, b.err = lease.Make(b.ask(), seen.x, in, nil)
-		if c := b.leases[0].Container; b.err == nil && c != "" && b.plan.Container == "" {
-			b.err = respond.Refuse("refuse.lease.no-container", "container", c, "port", b.n)
-		}
-	}
-}
-
-// atEnd tells of a lease that ended, or nearly, while its port was planned: that
-// is planned anew without it.
-func (b *back) atEnd(sinceBoot time.Duration) error {
-	for i := range b.leases {
-		if b.leases[i].Left(sinceBoot) < leastLeft {
-			return fmt.Errorf("lease %s is at its end", b.leases[i].ID)
-		}
-	}
-	return nil
-}
-
 // admitBack lets in again what was planned; what cannot be proved is taken back.
 func (d *desk) admitBack(ctx context.Context, ports []*back, others neighbours, in respond.Admitted) {
+	late := d.tick()
+	for _, b := range ports {
+		if b.err == nil {
+			b.err = errors.Join(late, b.atEnd(d.now.Boot))
+		}
+	}
+	ready := slices.DeleteFunc(slices.Clone(ports), (*back).failed)
+	if len(ready) == 0 {
+		return
+	}
+	if err := d.admitAgain(ctx, ready...); err != nil {
+		for _, b := range ready { // what the filter refuses of one port is nothing to the others
+			if b.err = err; len(ready) > 1 {
+				b.err = d.admitAgain(ctx, b)
+			}
+		}
+	}
+	before := others.seen.snap
+	after := d.filterAgain(ctx, before)
+	touched := others.untouched(after)
+	for _, b := range ready {
+		if b.err == nil {
+			b.err = errors.Join(b.plan.Prove(before, after), touched)
+		}
+		if b.err != nil {
+			b.err, b.out = errors.Join(b.err, d.takeBack(ctx, b.leases)), true
+		}
+	}
+}
+
+// admitAgain lets in what was planned for these ports, all or nothing.
+func (d *desk) admitAgain(ctx context.Context, ports ...*back) error {
 	var doors []respond.Doorway
 	var as []respond.Admission
-	mark, late := in.Mark, d.tick()
 	for _, b := range ports {
-		if b.err != nil {
-			continue
-		}
-		if b.err = errors.Join(late, b.atEnd(d.now.Boot)); b.err != nil {
-			continue
-		}
-		doors, mark = append(doors, b.plan.Doorways...), b.plan.Mark
+		doors = append(doors, b.plan.Doorways...)
 		for i := range b.leases {
 			as = append(as, b.leases[i].Admissions(b.leases[i].Left(d.now.Boot))...)
 		}
 	}
-	if len(as) == 0 {
-		return
-	}
-	err := d.filter.Admit(ctx, mark, lease.Latest(d.opened()), doors, as)
-	before := others.seen.snap
-	after := d.filterAgain(ctx, before)
-	touched := others.untouched(after)
-	for _, b := range ports {
-		if b.err != nil {
-			continue
-		}
-		if b.err = unavailable(err); err == nil {
-			b.err = errors.Join(b.plan.Prove(before, after), touched)
-		}
-		if b.err != nil {
-			b.err = errors.Join(b.err, d.takeBack(ctx, b.leases))
-		}
-	}
+	return unavailable(d.filter.Admit(ctx, ports[0].plan.Mark, lease.Latest(d.opened()), doors, as))
 }
 
 // tellBack writes down what was put back, in one line however much it is.
 func (d *desk) tellBack(ports []*back, in respond.Admitted, s *Swept) error {
+	there := sourcesOf(in.Admissions)
 	for _, b := range ports {
 		for _, le := range b.leases {
 			if at, err := d.find(le.ID); err == nil {
-				d.noteBack(at, b, in)
+				d.noteBack(at, b, in, there[le.ID] == len(le.From))
 			}
 			if b.err != nil {
 				s.Trouble = append(s.Trouble, Trouble{le.ID, lease.DidPut, b.err})
@@ -202,12 +162,13 @@ func (d *desk) tellBack(ports []*back, in respond.Admitted, s *Swept) error {
 	return d.tell(lease.Event{Kind: lease.DidPut, ID: s.Back[0], Why: strings.Join(s.Back, " ")})
 }
 
-// noteBack notes in the record of a lease whether it is in force again. Once
-// another lease is, the table stands without the elements of those that are not.
-func (d *desk) noteBack(at *lease.Lease, b *back, in respond.Admitted) {
-	lost := b.err != nil
-	d.changed = d.changed || !lost || !at.Lost
-	if at.Lost = lost; !lost {
+// noteBack notes in the record of a lease whether it is lost. Once another lease is
+// in force, the table stands without the elements of those that are not; one whose
+// elements were there before and stayed is not lost, whatever else is the matter.
+func (d *desk) noteBack(at *lease.Lease, b *back, in respond.Admitted, there bool) {
+	lost := b.err != nil && (at.Lost || b.out || !there)
+	d.changed = d.changed || b.err == nil || lost != at.Lost
+	if at.Lost = lost; b.err == nil {
 		at.Through = b.plan.Through(in)
 	}
 }

@@ -68,7 +68,8 @@ func (l *Leases) change(ctx context.Context, id string,
 	return out, s, err
 }
 
-// Extend gives a lease more time, from its present end on.
+// Extend gives a lease more time, from its present end on. One that is not in
+// force gets it as well, for when it comes back: see Swept.Shut.
 func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long bool) (lease.Lease, Swept, error) {
 	return l.change(ctx, id, func(d *desk, le lease.Lease, who lease.Person) (lease.Lease, error) {
 		if le.State != lease.Open {
@@ -85,7 +86,7 @@ func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long b
 		if err := d.tell(lease.Event{Kind: lease.Intend, Doing: lease.DidExtend, Lease: &longer, By: &who}); err != nil {
 			return le, err
 		}
-		if err := d.prolong(ctx, longer); err != nil {
+		if err := d.prolong(ctx, &longer); err != nil {
 			return le, d.failed(lease.DidExtend, &le, err)
 		}
 		return longer, d.tell(lease.Event{Kind: lease.DidExtend, Lease: &longer, By: &who})
@@ -94,7 +95,7 @@ func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long b
 
 // prolong writes the new end down before the kernel gets it: an element that
 // ends later than its record would be taken for nobody's.
-func (d *desk) prolong(ctx context.Context, longer lease.Lease) error {
+func (d *desk) prolong(ctx context.Context, longer *lease.Lease) error {
 	in, err := d.inForce(ctx)
 	if err != nil {
 		return err
@@ -104,8 +105,9 @@ func (d *desk) prolong(ctx context.Context, longer lease.Lease) error {
 		return err
 	}
 	was := *at
-	*at = longer
-	if err := d.save(); err != nil || in.Mark == 0 || longer.Lost { // it is not in force: see putBack
+	longer.Lost = longer.Lost || in.Mark == 0
+	*at = *longer
+	if err := d.save(); err != nil || longer.Lost { // it is not in force: see putBack
 		return err
 	}
 	if err = d.tick(); err == nil {

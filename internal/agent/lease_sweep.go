@@ -33,6 +33,14 @@ type Trouble struct {
 	Err   error  `json:"-"`
 }
 
+// Shut reports whether a lease that should be open lets nobody in for certain: it
+// is lost, or could not be put back.
+func (s *Swept) Shut(le *lease.Lease) bool {
+	return le.State == lease.Open && (le.Lost || slices.ContainsFunc(s.Trouble, func(t Trouble) bool {
+		return t.ID == le.ID && t.Doing == lease.DidPut
+	}))
+}
+
 // reconcile brings records and packet filter together, always towards closed:
 // what is over is recorded, what no lease of this boot explains is taken away,
 // and what a reload threw out is put back only if it can be proved anew.

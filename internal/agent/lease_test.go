@@ -203,8 +203,8 @@ func TestExtendAndClose(t *testing.T) {
 	l, f, now := office(t)
 	le := give(t, l, f)
 	pass(now, 30*time.Minute)
-	longer, _, err := l.Extend(t.Context(), le.ID, time.Hour, false)
-	if err != nil || longer.Left(now.Boot) != 90*time.Minute || f.held[guest].Left != longer.End {
+	longer, swept, err := l.Extend(t.Context(), le.ID, time.Hour, false)
+	if err != nil || longer.Left(now.Boot) != 90*time.Minute || f.held[guest].Left != longer.End || swept.Shut(&longer) {
 		t.Fatalf("%+v, in force until %v, %v", longer, f.held[guest].Left, err)
 	}
 	pass(now, time.Hour) // past its first end
@@ -306,28 +306,9 @@ func TestLostWaits(t *testing.T) {
 	if err != nil || len(out.Leases) != 2 || len(out.Swept.Over) != 0 || !out.Leases[1].Lost {
 		t.Errorf("%+v, %v", out, err)
 	}
-	if _, _, err := l.Extend(t.Context(), second.ID, time.Hour, false); err != nil || f.held[stranger].From.IsValid() {
-		t.Errorf("let in without a proof: %+v, %v", f.held, err)
-	}
-}
-
-// What was put back waits no more.
-func TestNoteBack(t *testing.T) {
-	d := &desk{}
-	le := lease.Lease{ID: "L-7Q2KD"}
-	for _, err := range []error{respond.ErrUnavailable, nil} {
-		d.changed = false
-		if d.noteBack(&le, &back{err: err}, respond.Admitted{}); le.Lost != (err != nil) || !d.changed {
-			t.Errorf("after %v: %+v", err, le)
-		}
-	}
-}
-
-// One lease that ends while its port is planned holds up that port alone.
-func TestAtEnd(t *testing.T) {
-	b := back{leases: []lease.Lease{{ID: "L-7Q2KD", End: 2 * time.Hour}, {ID: "L-8W3MF", End: time.Hour}}}
-	if b.atEnd(time.Hour-time.Second) != nil || b.atEnd(time.Hour-time.Millisecond) == nil {
-		t.Error("not at their ends")
+	longer, swept, err := l.Extend(t.Context(), second.ID, time.Hour, false)
+	if err != nil || f.held[stranger].From.IsValid() || !swept.Shut(&longer) {
+		t.Errorf("let in without a proof, or told as open: %+v, %+v, %v", f.held, swept, err)
 	}
 }
 

@@ -29,7 +29,12 @@ func (a *app) leaseExtendCommand() *cobra.Command {
 				return misused("demine lease extend "+id+" 1h", "cli.lease-for", "value", args[1])
 			}
 			le, swept, err := a.leases().Extend(cmd.Context(), id, by, long)
-			return a.leaseChanged(cmd, &le, le.For, &swept, err, json, id, "lease.extended")
+			ids := []string{"lease.extended"}
+			if err == nil && swept.Shut(&le) {
+				a.exit(exitPartly)
+				ids = append(ids, "lease.extended.shut")
+			}
+			return a.leaseChanged(cmd, &le, le.For, &swept, err, json, id, ids...)
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
