@@ -144,11 +144,15 @@ func (d *desk) begin(ctx context.Context) (err error) {
 // parted are the leases of other network namespaces and those of this one: what
 // lets in for the others is not in the filter that is seen here.
 func (d *desk) parted() (others, own []lease.Lease) {
+	theirs := func(le lease.Lease) bool { return le.NetNS != d.space && !d.anybodys(&le) }
+	if !slices.ContainsFunc(d.list, theirs) {
+		return nil, d.list
+	}
 	for _, le := range d.list {
-		if le.NetNS == d.space || d.anybodys(&le) {
-			own = append(own, le)
-		} else {
+		if theirs(le) {
 			others = append(others, le)
+		} else {
+			own = append(own, le)
 		}
 	}
 	return others, own
@@ -166,7 +170,7 @@ func (d *desk) anybodys(le *lease.Lease) bool {
 
 // save writes the list down.
 func (d *desk) save() error {
-	return d.st.SaveLeases(append(slices.Clone(d.apart), d.list...))
+	return d.st.SaveLeases(slices.Concat(d.apart, d.list))
 }
 
 // tick reads the clocks again. A look at the host takes a while, and an element
@@ -217,10 +221,18 @@ func (d *desk) which(ok func(*lease.Lease) bool) (out []lease.Lease) {
 	return out
 }
 
-// closed reports whether none is open.
-func (d *desk) closed() bool {
-	return !slices.ContainsFunc(d.list, func(l lease.Lease) bool { return l.State == lease.Open })
+// any reports whether ok is true for one of the open ones.
+func (d *desk) any(ok func(*lease.Lease) bool) bool {
+	for i := range d.list {
+		if l := &d.list[i]; l.State == lease.Open && ok(l) {
+			return true
+		}
+	}
+	return false
 }
+
+// closed reports whether none is open.
+func (d *desk) closed() bool { return !d.any(func(*lease.Lease) bool { return true }) }
 
 // tell adds to the trail, and to the system log with the sum of the line: who
 // rewrites the trail would have to rewrite that too.

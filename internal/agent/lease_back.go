@@ -20,13 +20,12 @@ func (d *desk) putBack(ctx context.Context, in respond.Admitted, s *Swept) error
 	if d.later {
 		return nil
 	}
-	there := func(le lease.Lease) bool { return in.Mark != 0 && !le.Lost && stands(&le, in.Doorways) }
-	open := slices.DeleteFunc(d.opened(), func(le lease.Lease) bool {
-		return le.Left(d.now.Boot) < leastBack || le.Over(d.now) != ""
-	})
-	if !d.moved && !slices.ContainsFunc(open, func(le lease.Lease) bool { return !there(le) }) {
+	there := func(le *lease.Lease) bool { return in.Mark != 0 && !le.Lost && stands(le, in.Doorways) }
+	lasting := func(le *lease.Lease) bool { return le.Left(d.now.Boot) >= leastBack && le.Over(d.now) == "" }
+	if !d.moved && !d.any(func(le *lease.Lease) bool { return lasting(le) && !there(le) }) {
 		return nil
 	}
+	open := d.which(lasting)
 	in, err := d.filter.Admitted(ctx) // what is over was taken out since
 	if err != nil {
 		return unavailable(err)
@@ -44,9 +43,9 @@ func (d *desk) putBack(ctx context.Context, in respond.Admitted, s *Swept) error
 
 // lost are the ports that are to be put back, and the leases that are in force:
 // what became of one is nothing to another of the same port.
-func (d *desk) lost(open []lease.Lease, seen sight, there func(lease.Lease) bool) (ports []*back, rest []lease.Lease) {
+func (d *desk) lost(open []lease.Lease, seen sight, there func(*lease.Lease) bool) (ports []*back, rest []lease.Lease) {
 	stays := func(b *back) bool {
-		all := !slices.ContainsFunc(b.leases, func(le lease.Lease) bool { return !there(le) })
+		all := !slices.ContainsFunc(b.leases, func(le lease.Lease) bool { return !there(&le) })
 		return all && (!d.moved || b.inForce(seen))
 	}
 	for _, b := range byPort(open) {
@@ -138,7 +137,7 @@ func (d *desk) admitAgain(ctx context.Context, ports ...*back) error {
 			as = append(as, b.leases[i].Admissions(b.leases[i].Left(d.now.Boot))...)
 		}
 	}
-	return unavailable(d.filter.Admit(ctx, ports[0].plan.Mark, lease.Latest(d.opened()), doors, as))
+	return unavailable(d.filter.Admit(ctx, ports[0].plan.Mark, lease.Latest(d.list), doors, as))
 }
 
 // tellBack writes down what was put back, in one line however much it is.

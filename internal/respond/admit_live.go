@@ -102,7 +102,7 @@ func (l leases) with(mark uint32, until time.Time, as []Admission) (leases, erro
 	for _, a := range as {
 		a.From = a.From.Masked()
 		l = l.without(a)
-		l.admissions = append(l.admissions, a)
+		l.admissions = append(l.admissions, a) // have keeps its length, and what is in it
 		if a.Cut {
 			l.cut = append(l.cut, a.ended())
 		}
@@ -112,10 +112,18 @@ func (l leases) with(mark uint32, until time.Time, as []Admission) (leases, erro
 
 // without takes an element away and the one that promises to cut.
 func (l leases) without(a Admission) leases {
-	same := func(o Admission) bool { return o.key() == a.key() }
-	l.admissions = slices.DeleteFunc(slices.Clone(l.admissions), same)
-	l.cut = slices.DeleteFunc(slices.Clone(l.cut), same)
+	l.admissions, l.cut = a.leftOutOf(l.admissions), a.leftOutOf(l.cut)
 	return l
+}
+
+// leftOutOf are these without the one of the same key. They stay as they are:
+// what was in force is compared with what shall be.
+func (a Admission) leftOutOf(as []Admission) []Admission {
+	i := slices.IndexFunc(as, func(o Admission) bool { return o.Port == a.Port && o.key() == a.key() })
+	if i < 0 {
+		return as
+	}
+	return slices.Concat(as[:i], as[i+1:])
 }
 
 func (a Admission) ended() Admission {

@@ -72,9 +72,12 @@ func (l *leases) addService(e attributes) {
 func eachElement(set string, f func(attributes)) error {
 	all := nfMessage(unix.NFT_MSG_GETSETELEM, "inet", netlink.Dump,
 		append(textAttr(unix.NFTA_SET_ELEM_LIST_TABLE, leaseTable), textAttr(unix.NFTA_SET_ELEM_LIST_SET, set)...))
+	var list, one attributes // made once: there may be a thousand elements
 	err := dump(unix.NETLINK_NETFILTER, all, func(body []byte) {
-		for _, e := range cutAttrs(cutAttrs(body[min(len(body), 4):]).get(unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
-			f(cutAttrs(e.data))
+		list = appendAttrs(list[:0], cutAttrs(body[min(len(body), 4):]).get(unix.NFTA_SET_ELEM_LIST_ELEMENTS))
+		for _, e := range list {
+			one = appendAttrs(one[:0], e.data)
+			f(one)
 		}
 	})
 	if err != nil {

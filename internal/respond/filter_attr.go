@@ -24,7 +24,9 @@ func attrsOf(m netlink.Message) attributes {
 }
 
 // cutAttrs stops at what is cut off.
-func cutAttrs(b []byte) (out attributes) {
+func cutAttrs(b []byte) attributes { return appendAttrs(nil, b) }
+
+func appendAttrs(out attributes, b []byte) attributes {
 	for len(b) >= unix.SizeofNlAttr {
 		n := int(binary.NativeEndian.Uint16(b))
 		if n < unix.SizeofNlAttr || n > len(b) {

@@ -45,8 +45,9 @@ func nest(b []byte) table {
 // taken as they are.
 func (t table) u32(typ uint16) uint32 { return uint32(t.u64(typ)) }
 
-func (t table) u64(typ uint16) (v uint64) {
-	b := t[typ]
+func (t table) u64(typ uint16) uint64 { return number(t[typ]) }
+
+func number(b []byte) (v uint64) {
 	if len(b) > 8 {
 		return 0
 	}
@@ -65,8 +66,10 @@ func (t table) raw(typ uint16) string {
 }
 
 // data is the value inside a nest of NFTA_DATA_VALUE.
-func (t table) data(typ uint16) []byte {
-	for typ, v := range attrs(t[typ]) {
+func (t table) data(typ uint16) []byte { return dataOf(t[typ]) }
+
+func dataOf(b []byte) []byte {
+	for typ, v := range attrs(b) {
 		if typ == 1 {
 			return v
 		}

@@ -47,14 +47,15 @@ type bound struct {
 // element for each.
 const maxAlts = 4096
 
-func (m *machine) run(n int) []fact.Rule {
+// run appends what the rule becomes, as number n of its chain.
+func (m *machine) run(n int, out []fact.Rule) []fact.Rule {
 	m.regs = map[uint32]value{}
 	m.alts = []alt{{rule: fact.Rule{N: n, Handle: m.rule.handle, Comment: m.rule.comment}}}
 	for _, e := range m.rule.exprs {
 		m.step(e)
 	}
 	text := m.text()
-	out := make([]fact.Rule, 0, len(m.alts))
+	out = slices.Grow(out, len(m.alts))
 	for i := range m.alts {
 		a := &m.alts[i]
 		r := &a.rule
@@ -101,13 +102,14 @@ func (m *machine) closeFamily(a *alt) {
 	}
 }
 
-// each changes every alternative that has no verdict yet.
-func (m *machine) each(f func(*fact.Rule)) {
+// each changes every alternative that has no verdict yet, and is true.
+func (m *machine) each(f func(*fact.Rule)) bool {
 	for i := range m.alts {
 		if !m.alts[i].done {
 			f(&m.alts[i].rule)
 		}
 	}
+	return true
 }
 
 // doubt notes a condition that is not understood.

@@ -22,16 +22,12 @@ func (m *machine) narrow(v value, in []span, not, set bool, name string) {
 		return
 	}
 	m.dump.parts += len(in)
-	if apply, ok := m.plan(v, in, not); ok {
-		m.say(m.condition(v, right, in, not))
-		apply()
+	said := m.condition(v, right, in, not)
+	if m.apply(v, in, not) || v.alternates() && !not && m.forkOn(v, in) {
+		m.say(said)
 		return
 	}
-	if !v.alternates() || not || !m.forkOn(v, in) {
-		m.doubtOf(v, bang(not, "!="), right)
-		return
-	}
-	m.say(m.condition(v, right, in, not))
+	m.doubtOf(v, bang(not, "!="), right)
 }
 
 // tooMany is a set with more values than a rule can hold. One that holds only a
@@ -85,40 +81,35 @@ func (m *machine) forkOn(v value, in []span) bool {
 	return m.fork(len(in), func(i int, one []alt) { m.single(&one[0], v, in[i].from, false) })
 }
 
-// plan says how to narrow every alternative by a field that takes any number of
-// values, or by one value.
-func (m *machine) plan(v value, in []span, not bool) (func(), bool) {
+// apply narrows every alternative by a field that takes any number of values, or
+// by one value; false, and nothing is done, when one fact.Rule cannot say that.
+func (m *machine) apply(v value, in []span, not bool) bool {
 	switch {
 	case v.mask != nil && (v.kind == saddr || v.kind == daddr):
 		p, ok := masked(v, in)
-		return func() { m.each(func(r *fact.Rule) { narrowAddr(r, v.kind, p, not) }) }, ok
+		return ok && m.each(func(r *fact.Rule) { narrowAddr(r, v.kind, p, not) })
 	case v.mask != nil:
-		return nil, false
+		return false
 	case v.kind == saddr || v.kind == daddr:
 		p, ok := prefixes(v, in)
-		return func() { m.each(func(r *fact.Rule) { narrowAddr(r, v.kind, p, not) }) }, ok
+		return ok && m.each(func(r *fact.Rule) { narrowAddr(r, v.kind, p, not) })
 	case v.kind == sport || v.kind == dport:
 		p, ok := ports(in)
-		return func() { m.each(func(r *fact.Rule) { narrowPort(r, v.kind, p, not) }) }, ok
+		return ok && m.each(func(r *fact.Rule) { narrowPort(r, v.kind, p, not) })
 	case v.kind == ctState:
 		words, ok := exactStates(in)
-		return func() { m.each(func(r *fact.Rule) { xtables.NarrowState(r, words, not) }) }, ok
+		return ok && m.each(func(r *fact.Rule) { xtables.NarrowState(r, words, not) })
 	case len(in) == 0 && v.kind != unknown:
-		return func() {
-			if !not {
-				m.each(xtables.Never)
-			}
-		}, true
+		return not || m.each(xtables.Never)
 	case len(in) == 1 && string(in[0].from) == string(in[0].to) && (v.alternates() || v.kind == fibRoute):
-		return func() {
-			for i := range m.alts {
-				if !m.alts[i].done {
-					m.single(&m.alts[i], v, in[0].from, not)
-				}
+		for i := range m.alts {
+			if !m.alts[i].done {
+				m.single(&m.alts[i], v, in[0].from, not)
 			}
-		}, true
+		}
+		return true
 	}
-	return nil, false
+	return false
 }
 
 func prefixes(v value, in []span) (out []netip.Prefix, ok bool) {

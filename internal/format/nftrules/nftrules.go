@@ -207,30 +207,46 @@ func (d *Dump) addElements(family string, t table) error {
 			return ErrTooMuch
 		}
 		d.elements++
-		e := nest(b)
-		s.elements = append(s.elements, element{key: e.data(1), keyEnd: e.data(10), flags: e.u32(3), verdict: nest(nest(e[2])[2]), own: ownOf(e)})
+		s.elements = append(s.elements, elementOf(b))
 	}
 	return nil
 }
 
-// ownOf reads NFTA_SET_ELEM_EXPIRATION 5 (milliseconds), USERDATA 6, EXPR 7 and
-// EXPRESSIONS 11.
-func ownOf(e table) (o own) {
-	o.comment = userComment(e[6])
-	if ms := e.u64(5); ms > 0 {
-		o.left = int(min((ms+999)/1000, 1<<31))
-	}
-	list := expressions(e[11])
-	if e[7] != nil {
-		x := nest(e[7])
-		list = append(list, expression{x.str(1), nest(x[2])})
-	}
-	for _, x := range list {
-		if x.name == "counter" {
-			o.bytes, o.packets = x.at.u64(1), x.at.u64(2)
+// elementOf reads NFTA_SET_ELEM_KEY 1, DATA 2, FLAGS 3, EXPIRATION 5
+// (milliseconds), USERDATA 6, EXPR 7, KEY_END 10 and EXPRESSIONS 11.
+func elementOf(b []byte) (e element) {
+	for typ, v := range attrs(b) {
+		switch typ {
+		case 1:
+			e.key = dataOf(v)
+		case 2:
+			e.verdict = nest(nest(v)[2])
+		case 3:
+			e.flags = uint32(number(v))
+		case 5:
+			if ms := number(v); ms > 0 {
+				e.own.left = int(min((ms+999)/1000, 1<<31))
+			}
+		case 6:
+			e.own.comment = userComment(v)
+		case 7:
+			x := nest(v)
+			e.own.count(expression{x.str(1), nest(x[2])})
+		case 10:
+			e.keyEnd = dataOf(v)
+		case 11:
+			for _, x := range expressions(v) {
+				e.own.count(x)
+			}
 		}
 	}
-	return o
+	return e
+}
+
+func (o *own) count(x expression) {
+	if x.name == "counter" {
+		o.bytes, o.packets = x.at.u64(1), x.at.u64(2)
+	}
 }
 
 // apply notes it in the rule that stands for the element.

@@ -79,7 +79,7 @@ func (d *Dump) ruleset(t tableMsg, rules map[[3]string][]*ruleMsg, ifname func(u
 		}
 		for i, r := range rules[[3]string{c.family, c.table, c.name}] {
 			m := machine{dump: d, ifname: ifname, rule: r, ipt: rs.Backend == "iptables-nft"}
-			fc.Rules = append(fc.Rules, m.run(i+1)...)
+			fc.Rules = m.run(i+1, fc.Rules)
 		}
 		rs.Chains = append(rs.Chains, fc)
 	}

@@ -195,11 +195,8 @@ func (m *machine) key(one []alt, fields []value, s span) {
 			m.alts[0].rule.Unknown = append(m.alts[0].rule.Unknown, f.text)
 			continue
 		}
-		apply, ok := m.plan(f, []span{part}, false)
-		if !ok {
+		if !m.apply(f, []span{part}, false) {
 			m.doubt(f.text)
-		} else {
-			apply()
 		}
 	}
 }
