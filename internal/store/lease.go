@@ -1,10 +1,8 @@
 package store
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -22,8 +20,7 @@ const (
 	maxLeased = 8 // files in the folder: the list, the trail
 )
 
-// leases is the file, a sealed gob: of a thousand leases JSON, packed, takes longer
-// to write and to read than all the rest of opening one. Serial tells which of two
+// leases is the file, sealed: see listFormat. Serial tells which of two
 // is the newer one, when the disk was full for a while and memory was written
 // instead. Told is the sum of the last line of the trail that was known then: a
 // trail that was cut off before it, or begun anew, is found out by it.
@@ -49,7 +46,11 @@ func (s *Store) leases() (newest leases, err error) {
 	for _, at := range s.places() {
 		var l leases
 		err := read(at, leaseDir, leaseFile, func(r io.Reader) error {
-			return gob.NewDecoder(bufio.NewReader(io.LimitReader(r, maxStored))).Decode(&l)
+			b, err := io.ReadAll(io.LimitReader(r, maxStored))
+			if err == nil {
+				err = l.readList(b)
+			}
+			return err
 		})
 		if errors.Is(err, unix.ENOENT) {
 			continue
@@ -79,10 +80,14 @@ func (s *Store) SaveLeases(ls []lease.Lease) error {
 		s.told = cmp.Or(told, s.told)
 	}
 	s.leased++
-	var b bytes.Buffer
-	w, err := seal(&b)
+	list, err := (&leases{s.leased, ls, s.told}).appendList(nil)
+	if err != nil {
+		return fmt.Errorf("leases: %w", err)
+	}
+	b := bytes.NewBuffer(make([]byte, 0, sealing+len(list)))
+	w, err := seal(b)
 	if err == nil {
-		err = gob.NewEncoder(w).Encode(leases{s.leased, ls, s.told})
+		_, err = w.Write(list)
 	}
 	if err != nil {
 		return fmt.Errorf("leases: %w", err)
