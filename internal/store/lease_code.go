@@ -19,11 +19,13 @@ import (
 // listFormat is the first byte. Other fields, or another order: another number.
 const listFormat = 1
 
+const usualLease = 256 // bytes of one, more or less
+
 var errListFormat = errors.New("written by another version of demine")
 
 // appendList and readList are the two directions of list.
 func (l *leases) appendList(b []byte) ([]byte, error) {
-	c := coder{b: append(b, listFormat), writes: true}
+	c := coder{b: append(slices.Grow(b, usualLease*(len(l.Leases)+1)), listFormat), writes: true}
 	c.list(l)
 	return c.b, c.err
 }
@@ -32,7 +34,7 @@ func (l *leases) readList(b []byte) error {
 	if len(b) == 0 || b[0] != listFormat {
 		return errListFormat
 	}
-	c := coder{b: b[1:]}
+	c := coder{b: b[1:], all: string(b)}
 	c.list(l)
 	if c.err == nil && len(c.b) > 0 {
 		return fmt.Errorf("%d bytes too many", len(c.b))
@@ -44,6 +46,7 @@ func (l *leases) readList(b []byte) error {
 // for both directions, so that they cannot differ.
 type coder struct {
 	b      []byte
+	all    string // what is read, to its end, of which the texts are parts
 	writes bool
 	err    error
 	room   [32]byte
@@ -148,7 +151,9 @@ func (c *coder) bytes() []byte {
 
 func (c *coder) text(s *string) {
 	if !c.writes {
-		*s = string(c.bytes())
+		b := c.bytes()
+		end := len(c.all) - len(c.b)
+		*s = c.all[end-len(b) : end]
 		return
 	}
 	n := len(*s)
