@@ -79,7 +79,7 @@ func TestLostAlone(t *testing.T) {
 	seen := behindPolicy(fact.Rule{Verdict: "accept", Src: four.From, Text: "ip saddr 203.0.113.7 accept"})
 	for _, moved := range []bool{false, true} {
 		d := &desk{moved: moved}
-		ports, rest := d.lost([]lease.Lease{four, six}, seen, func(le lease.Lease) bool { return moved || le.ID == four.ID })
+		ports, rest := d.lost([]lease.Lease{four, six}, seen, func(le *lease.Lease) bool { return moved || le.ID == four.ID })
 		if len(rest) != 1 || rest[0].ID != four.ID || len(ports) != 1 || len(ports[0].leases) != 1 || ports[0].leases[0].ID != six.ID {
 			t.Errorf("moved %t: in force %+v, to be put back %+v", moved, rest, ports)
 		}
