@@ -170,7 +170,11 @@ func (d *desk) anybodys(le *lease.Lease) bool {
 
 // save writes the list down.
 func (d *desk) save() error {
-	return d.st.SaveLeases(slices.Concat(d.apart, d.list))
+	all := d.list
+	if len(d.apart) > 0 {
+		all = slices.Concat(d.apart, d.list)
+	}
+	return d.st.SaveLeases(all)
 }
 
 // tick reads the clocks again. A look at the host takes a while, and an element
