@@ -141,40 +141,15 @@ func (d *desk) begin(ctx context.Context) (err error) {
 	return err
 }
 
-// parted are the leases of other network namespaces and those of this one: what
-// lets in for the others is not in the filter that is seen here.
-func (d *desk) parted() (others, own []lease.Lease) {
-	theirs := func(le lease.Lease) bool { return le.NetNS != d.space && !d.anybodys(&le) }
-	if !slices.ContainsFunc(d.list, theirs) {
-		return nil, d.list
-	}
-	for _, le := range d.list {
-		if theirs(le) {
-			others = append(others, le)
-		} else {
-			own = append(own, le)
-		}
-	}
-	return others, own
-}
-
-// anybodys reports whether it is over without anybody doing anything for it: its
-// namespace may be gone.
-func (d *desk) anybodys(le *lease.Lease) bool {
-	if le.State == lease.Requested {
-		return d.tooOld(le)
-	}
-	why := le.Over(d.now)
-	return why == lease.EndTime || why == lease.EndBoot
-}
-
 // save writes the list down.
-func (d *desk) save() error {
-	all := d.list
-	if len(d.apart) > 0 {
-		all = slices.Concat(d.apart, d.list)
+func (d *desk) save() error { return d.st.SaveLeases(d.all()) }
+
+// all are the leases of every network namespace.
+func (d *desk) all() []lease.Lease {
+	if len(d.apart) == 0 {
+		return d.list
 	}
-	return d.st.SaveLeases(all)
+	return slices.Concat(d.apart, d.list)
 }
 
 // tick reads the clocks again. A look at the host takes a while, and an element

@@ -53,10 +53,12 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	if err != nil {
 		return s, unavailable(err)
 	}
+	d.claim(in)
 	d.recall(in)
 	before := len(d.list)
-	steps := []func(context.Context, respond.Admitted, *Swept) error{d.endOver, d.takeStrays, d.endGone, d.leaveMark, d.putBack}
-	for _, step := range steps {
+	for _, step := range []func(context.Context, respond.Admitted, *Swept) error{
+		d.endOver, d.takeStrays, d.cutStrays, d.endGone, d.leaveMark, d.putBack,
+	} {
 		if err = step(ctx, in, &s); err != nil {
 			break
 		}
@@ -131,9 +133,11 @@ func (d *desk) tryEnd(ctx context.Context, le lease.Lease, why string, s *Swept)
 }
 
 // end takes a lease out of the filter and off the list. What the reboot has
-// ended is in no filter any more, or stands there without a lease.
+// ended is in no filter any more, or stands there without a lease. One of another
+// network namespace is in another filter: here the same source may be in contact
+// with the same port for another reason.
 func (d *desk) end(ctx context.Context, le lease.Lease, why string, by *lease.Person, s *Swept) error {
-	if why != lease.EndBoot {
+	if why != lease.EndBoot && le.NetNS == d.space {
 		if err := d.filter.Dismiss(ctx, le.Admissions(0)); err != nil {
 			return fmt.Errorf("end lease %s: %w", le.ID, err)
 		}
@@ -146,90 +150,6 @@ func (d *desk) end(ctx context.Context, le lease.Lease, why string, by *lease.Pe
 	d.drop(le.ID)
 	s.Over = append(s.Over, Over{le, why})
 	return d.tell(lease.Event{Kind: kind, Lease: &le, By: by, Why: why})
-}
-
-// takeStrays takes away what no lease explains: it was loaded from a saved
-// ruleset, or left by a demine that was cut off before it could prove it.
-func (d *desk) takeStrays(ctx context.Context, in respond.Admitted, s *Swept) error {
-	open := byName(d.list)
-	ended := func(id string) bool {
-		return slices.ContainsFunc(s.Over, func(o Over) bool { return o.Lease.ID == id && o.Why != lease.EndBoot })
-	}
-	var long []respond.Admission
-	for _, a := range in.Admissions {
-		switch le := open[a.Lease]; {
-		case ended(a.Lease):
-		case le == nil || le.State != lease.Open || !letsIn(le, a):
-			s.Gone = append(s.Gone, a)
-		case a.Left > le.Left(d.now.Boot)+endSlack:
-			long = append(long, a)
-		}
-	}
-	s.Gone = append(s.Gone, d.shorten(ctx, in, open, long)...)
-	if len(s.Gone) == 0 {
-		return nil
-	}
-	if err := d.filter.Dismiss(ctx, s.Gone); err != nil {
-		return fmt.Errorf("openings without a lease: %w", err)
-	}
-	for _, a := range s.Gone {
-		if err := d.tell(lease.Event{Kind: lease.DidSweep, ID: a.Lease, Why: strayText(a)}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func strayText(a respond.Admission) string {
-	return fmt.Sprintf("%d/%s from %s", a.Port, a.Proto, a.From)
-}
-
-// endSlack is how much later than its lease an element may end: its time began
-// when the kernel got it.
-const endSlack = 5 * time.Second
-
-// letsIn reports whether a lease is the reason for an element, whenever that ends.
-func letsIn(le *lease.Lease, a respond.Admission) bool {
-	return le.Proto == a.Proto && le.Port == a.Port && slices.Contains(le.From, a.From)
-}
-
-// shorten gives elements that would end later than their lease the time that the
-// lease has left: the kernel's timers stand still in a suspend, leases do not. It
-// gives those that cannot have it, which have to go.
-func (d *desk) shorten(ctx context.Context, in respond.Admitted, open map[string]*lease.Lease,
-	long []respond.Admission) []respond.Admission {
-	if len(long) == 0 {
-		return nil
-	}
-	if err := d.tick(); err != nil {
-		return long
-	}
-	var as, gone []respond.Admission
-	for _, a := range long {
-		le := open[a.Lease]
-		if a.Left = le.Left(d.now.Boot); a.Left < leastLeft {
-			gone = append(gone, a)
-			continue
-		}
-		a.Cut = le.Cut
-		as = append(as, a)
-	}
-	if len(as) == 0 {
-		return gone
-	}
-	if err := d.filter.Admit(ctx, in.Mark, lease.Latest(d.list), nil, as); err != nil {
-		d.log.Warn("shorten leases in the packet filter", "error", err)
-		return long
-	}
-	return gone
-}
-
-func byName(ls []lease.Lease) map[string]*lease.Lease {
-	out := make(map[string]*lease.Lease, len(ls))
-	for i := range ls {
-		out[ls[i].ID] = &ls[i]
-	}
-	return out
 }
 
 // endGone closes leases whose elements were taken out by hand, while the table

@@ -31,7 +31,7 @@ func (l *Leases) Trail(ctx context.Context, tell func(lease.Event)) (lease.Trail
 	if err != nil {
 		return lease.TrailCheck{}, err
 	}
-	c := told.Compare(trails, d.st.LeaseRecords(d.list), in, logged)
+	c := told.Compare(trails, d.st.LeaseRecords(d.all()), in, logged)
 	c.Unread = unread
 	return c, nil
 }
