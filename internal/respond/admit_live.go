@@ -56,11 +56,25 @@ func admissible(mark uint32, until time.Time, as []Admission) error {
 			return fmt.Errorf("no admission: %+v", a)
 		}
 		if a.Left < leastLeft {
-			return fmt.Errorf("lease %s is at its end", a.Lease)
+			return atEnd(a)
 		}
 	}
 	return nil
 }
+
+// later are admissions a while after their time began to run; an error when one
+// is over.
+func later(as []Admission, by time.Duration) ([]Admission, error) {
+	as = slices.Clone(as)
+	for i := range as {
+		if as[i].Left -= by; as[i].Left < leastLeft {
+			return nil, atEnd(as[i])
+		}
+	}
+	return as, nil
+}
+
+func atEnd(a Admission) error { return fmt.Errorf("lease %s is at its end", a.Lease) }
 
 func doorPlaces(doors []Doorway) (out []RuleAt) {
 	for _, d := range doors {
@@ -71,10 +85,14 @@ func doorPlaces(doors []Doorway) (out []RuleAt) {
 
 // admit does what is nf_tables' in one transaction. A kernel that does not know
 // the time of day in rules (before 5.4) gets the chain without that end.
-func (nftMarker) admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
+func (nftMarker) admit(ctx context.Context, begun time.Time, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
 	try := func(until time.Time) error {
 		return editLeases(func(have leases) (leases, error) {
-			return have.with(mark, until, as)
+			left, err := later(as, time.Since(begun))
+			if err != nil {
+				return have, err
+			}
+			return have.with(mark, until, left)
 		}, func() ([]message, error) {
 			if len(doors) == 0 {
 				return nil, nil

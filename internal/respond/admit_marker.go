@@ -16,9 +16,10 @@ import (
 type marker interface {
 	// there reports whether it has leases, or a place for them, already.
 	there() (bool, error)
-	// admit puts leases in force, or gives those in force another end, and makes
-	// those doorways that its transaction can hold. All of it or nothing.
-	admit(ctx context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error
+	// admit puts leases in force, whose time runs from begun on, or gives those in
+	// force another end, and makes those doorways that its transaction can hold. All
+	// of it or nothing.
+	admit(ctx context.Context, begun time.Time, mark uint32, until time.Time, doors []Doorway, as []Admission) error
 	// edit changes what is in force; f gets that, and its error changes nothing.
 	// errNoLeases: there can be none.
 	edit(f func(have leases) (leases, error)) error
@@ -84,16 +85,7 @@ func (nftMarker) retire(ctx context.Context, sets []fact.Ruleset) error {
 // kernel has. The time of the admissions has begun to run before: to learn that
 // there is no module for something may take a second.
 func (f liveFilter) mark(ctx context.Context, begun time.Time, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
-	by := func(m marker) error {
-		left := slices.Clone(as)
-		for i := range left {
-			left[i].Left -= time.Since(begun)
-		}
-		if err := admissible(mark, until, left); err != nil {
-			return err
-		}
-		return m.admit(ctx, mark, until, doors, left)
-	}
+	by := func(m marker) error { return m.admit(ctx, begun, mark, until, doors, as) }
 	for _, m := range f.markers {
 		if there, err := m.there(); err != nil {
 			return err

@@ -53,50 +53,40 @@ func (m xtMarker) there() (bool, error) {
 }
 
 // admit has no transaction for doorways of nf_tables.
-func (m xtMarker) admit(_ context.Context, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
+func (m xtMarker) admit(_ context.Context, begun time.Time, mark uint32, until time.Time, doors []Doorway, as []Admission) error {
 	if slices.ContainsFunc(doors, func(d Doorway) bool { return d.At.Backend != "iptables-legacy" }) {
 		return unix.EOPNOTSUPP
 	}
-	return m.edit(func(have leases) (leases, error) { return have.with(mark, until, as) })
+	return m.change(func(have leases, now time.Time) (leases, error) {
+		left, err := later(as, now.Sub(begun))
+		if err != nil {
+			return have, err
+		}
+		return have.with(mark, until, left)
+	})
 }
 
 func (m xtMarker) edit(f func(leases) (leases, error)) error {
+	return m.change(func(have leases, _ time.Time) (leases, error) { return f(have) })
+}
+
+// change is edit with the moment at which the leases have the time that is left.
+func (m xtMarker) change(f func(have leases, now time.Time) (leases, error)) error {
 	unlock, err := lockXT()
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	for range 10 {
-		err = m.tryEdit(f)
+		err = m.tryChange(f)
 		if kernelCannot(err) && m.list != "" {
-			err = xtMarker{}.tryEdit(f)
+			err = xtMarker{}.tryChange(f)
 		}
 		if !errors.Is(err, unix.EAGAIN) {
 			return err
 		}
 	}
 	return err
-}
-
-func (m xtMarker) tryEdit(f func(leases) (leases, error)) error {
-	now := time.Now() // of all that is read and written: an end that stays is the same second again
-	have, err := m.leases(now)
-	if err != nil {
-		return err
-	}
-	want, err := f(have)
-	if err != nil {
-		return err
-	}
-	for i, family := range xtFamilies {
-		if err = m.write(family, have, want, now); err != nil {
-			for _, done := range xtFamilies[:i] {
-				err = errors.Join(err, m.write(done, want, have, now))
-			}
-			return err
-		}
-	}
-	return nil
 }
 
 // leases reads the chains as they are, and loads no module to do so.
@@ -148,17 +138,18 @@ func (m xtMarker) retire(_ context.Context, sets []fact.Ruleset) error {
 		if !has {
 			continue
 		}
-		err := editXT(rs.Family, xtLeaseTable, func(t *xtables.Table, chains []fact.Chain) error {
-			if xtChain(chains, xtLeaseChain) == nil {
-				return nil
-			}
-			return t.DeleteChain(xtLeaseChain)
-		})
-		if err != nil {
+		if err := editXT(rs.Family, xtLeaseTable, dropXTLeases); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func dropXTLeases(t *xtables.Table, chains []fact.Chain) error {
+	if xtChain(chains, xtLeaseChain) == nil {
+		return nil
+	}
+	return t.DeleteChain(xtLeaseChain)
 }
 
 func xtChain(chains []fact.Chain, name string) *fact.Chain {

@@ -77,7 +77,7 @@ func xtAdmissionOf(family string, r *fact.Rule, now time.Time) (Admission, bool)
 // made. EAGAIN: it is not what have says any more.
 func (m xtMarker) write(family string, have, want leases, now time.Time) error {
 	have, want = have.of(family), want.of(family)
-	if len(want.admissions)+len(want.cut) == 0 {
+	if !want.holds(family) {
 		if chains, err := xtLeaseChains(family); err != nil || xtChain(chains, xtLeaseChain) == nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (m xtMarker) write(family string, have, want leases, now time.Time) error {
 		}
 		return m.insert(t, family, kept, want, now)
 	})
-	if err != nil || m.list == "" || len(want.admissions)+len(want.cut) == 0 {
+	if err != nil || m.list == "" || !want.holds(family) {
 		return err
 	}
 	return fillXTList(family, m.list)
@@ -118,6 +118,11 @@ func (l leases) of(family string) leases {
 	l.admissions = slices.DeleteFunc(slices.Clone(l.admissions), other)
 	l.cut = slices.DeleteFunc(slices.Clone(l.cut), other)
 	return l
+}
+
+func (l leases) holds(family string) bool {
+	l = l.of(family)
+	return len(l.admissions)+len(l.cut) > 0
 }
 
 // ownXTChain gives the rules of the chain, which it makes where it is not there,

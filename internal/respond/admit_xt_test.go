@@ -21,7 +21,7 @@ type noTables struct{}
 
 func (noTables) there() (bool, error) { return false, nil }
 
-func (noTables) admit(context.Context, uint32, time.Time, []Doorway, []Admission) error {
+func (noTables) admit(context.Context, time.Time, uint32, time.Time, []Doorway, []Admission) error {
 	return unix.EINVAL
 }
 
