@@ -187,6 +187,8 @@ const (
 )
 
 func (r *runner) level(ctx context.Context, obs []*Observer) {
+	ctx, end := context.WithCancel(ctx)
+	defer end() // nobody waits for those left behind: who can hear it stops
 	type result struct {
 		i    int
 		part Part

@@ -2,6 +2,8 @@ package observe
 
 import (
 	"context"
+	"fmt"
+	"io"
 
 	"demine/internal/fact"
 	"demine/internal/format/rpmdb"
@@ -11,6 +13,10 @@ import (
 // prelinked is there where prelink (CentOS 6) has changed programs after they were
 // installed: their sums tell nothing.
 const prelinked = fact.Path("/etc/prelink.cache")
+
+// maxRpm is several times the database of a host with thousands of packages. A file
+// with holes can be larger than its disk.
+const maxRpm = 2 << 30
 
 // rpmDatabases are those that there are, on a host where dpkg installed nothing: the
 // form that rpm took last comes first.
@@ -52,14 +58,18 @@ func (d *owners) readRpm(ctx context.Context, dbs []fact.Path, p *Part) {
 		return
 	}
 	defer db.Close()
-	headers, bad := 0, false
-	for h, err := range rpmdb.Headers(db, info.Size) {
+	if info.Size > maxRpm {
+		p.gap(dbs[0], fmt.Errorf("%w (%d bytes)", host.ErrTooLarge, info.Size))
+		return
+	}
+	want, headers, bad := rpmdb.Want(d.want), 0, false
+	for h, err := range rpmdb.Headers(whileAsked{db, ctx}, info.Size) {
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
 			headers++
-			err = d.shipped(h, shipped)
+			err = d.shipped(h, want, shipped)
 		}
 		bad = bad || err != nil
 	}
@@ -72,8 +82,8 @@ func (d *owners) readRpm(ctx context.Context, dbs []fact.Path, p *Part) {
 }
 
 // shipped takes the files of one package, and adds their sums.
-func (d *owners) shipped(header []byte, sums map[string]string) error {
-	files, err := rpmdb.Files(header, d.want)
+func (d *owners) shipped(header []byte, want rpmdb.Wanted, sums map[string]string) error {
+	files, err := rpmdb.Files(header, want)
 	for _, f := range files {
 		d.owner[f.Path] = f.Package
 		if f.Digest != "" {
@@ -81,4 +91,18 @@ func (d *owners) shipped(header []byte, sums map[string]string) error {
 		}
 	}
 	return err
+}
+
+// whileAsked reads as long as somebody waits for it: of pages without a header, of which
+// there may be gigabytes, nothing else is heard.
+type whileAsked struct {
+	io.ReaderAt
+	ctx context.Context
+}
+
+func (r whileAsked) ReadAt(b []byte, off int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.ReaderAt.ReadAt(b, off)
 }

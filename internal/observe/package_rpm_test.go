@@ -2,7 +2,9 @@ package observe
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -84,6 +86,41 @@ func TestPackagesOfRedHat(t *testing.T) {
 		}
 		if d := cmp.Diff(c.want, got); d != "" || cov.State != c.state {
 			t.Errorf("%s: %+v %s", name, cov, d)
+		}
+	}
+}
+
+// A database that is larger than any is not read, and says so.
+func TestRpmDatabaseTooLarge(t *testing.T) {
+	h, err := fixture.Parse([]byte(redhat + "-- /var/lib/rpm/Packages size=2147483649 --\nx\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, cov := lookAtHost(t, h, fact.Snapshot{}, file, packages)
+	if d := cmp.Diff([]string{"too-large /var/lib/rpm/Packages"}, gaps(cov)); d != "" || cov.State != fact.Partial {
+		t.Errorf("%+v %s", cov, d)
+	}
+}
+
+// Pages without a header are not read on when nobody waits for them any more: whether
+// there is one among them is then not told.
+func TestRpmDatabaseWithoutHeaders(t *testing.T) {
+	db := make([]byte, 1<<20)
+	binary.LittleEndian.PutUint32(db[12:], 0x061561) // a hash of Berkeley DB
+	binary.LittleEndian.PutUint32(db[20:], 4096)
+	h, err := fixture.Parse(fmt.Appendf(nil, "-- /var/lib/rpm/Packages enc=base64 --\n%s\n", base64.StdEncoding.EncodeToString(db)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, end := context.WithCancel(context.Background())
+	end()
+	for ctx, want := range map[context.Context][]string{
+		context.Background(): {"package-database-unread /var/lib/rpm/Packages"},
+		ended:                {"timeout "},
+	} {
+		_, cov := see(ctx, h, packages, &fact.Snapshot{}, Scope{})
+		if d := cmp.Diff(want, gaps(cov)); d != "" {
+			t.Errorf("%v: %s", ctx, d)
 		}
 	}
 }

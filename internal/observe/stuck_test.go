@@ -41,3 +41,16 @@ func TestStuckObserver(t *testing.T) {
 		}
 	}
 }
+
+// Who is left behind is told so: it does not go on for nobody.
+func TestLeftBehindHears(t *testing.T) {
+	heard := make(chan struct{})
+	stuck := &Observer{Name: "stuck", See: func(ctx context.Context, _ *View, _ *fact.Snapshot, _ Scope) (Part, error) {
+		<-ctx.Done()
+		close(heard)
+		return Part{}, ctx.Err()
+	}}
+	r := runner{snap: &fact.Snapshot{}, left: map[string]bool{"stuck": true}, patience: time.Millisecond}
+	r.run(context.Background(), []*Observer{stuck})
+	<-heard
+}

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
-
-	"demine/internal/fact"
 )
 
 // A header (rpm, lib/header.c), all big-endian: the number of entries and of bytes
@@ -39,45 +36,6 @@ const (
 	stateNormal = 0 // else replaced by another package's, not installed, of the other architecture
 )
 
-// File is a file as its package came with it.
-type File struct {
-	Path    string // absolute
-	Package string
-	Digest  string // hex, lower case, whose length tells the algorithm; empty: none, or the administrator's to change
-}
-
-// Files gives the files of a header that want asks for. A file that another package
-// has replaced, or that was not installed, is not among them.
-func Files(b []byte, want map[string]bool) (out []File, err error) {
-	h, err := open(b)
-	if err != nil {
-		return nil, err
-	}
-	name, _ := h.find(tagName, typeString)
-	name, _, _ = bytes.Cut(name, []byte{0})
-	states, flags := h.bytes(tagStates), h.numbers(tagFlags)
-	var digests [][]byte
-	i := -1
-	for path := range h.paths() {
-		i++
-		if !want[string(path)] { // the compiler looks up without a copy
-			continue
-		}
-		if i < len(states) && states[i] != stateNormal {
-			continue
-		}
-		f := File{Path: string(path), Package: fact.Text(name)}
-		if digests == nil {
-			digests = slices.Collect(h.strings(tagDigests))
-		}
-		if i < len(digests) && number(flags, i)&(flagConfig|flagGhost) == 0 {
-			f.Digest = strings.ToLower(string(digests[i]))
-		}
-		out = append(out, f)
-	}
-	return out, nil
-}
-
 // header is one that has been taken apart.
 type header struct {
 	entries []byte
@@ -94,30 +52,6 @@ func open(b []byte) (header, error) {
 	}
 	rest := b[8:]
 	return header{rest[:n*entrySize], rest[n*entrySize:][:size]}, nil
-}
-
-// paths are those of all files, each valid until the next. A file without a folder
-// ends them.
-func (h header) paths() iter.Seq[[]byte] {
-	if b, _ := h.find(tagBaseNames, typeStrings); b == nil {
-		return h.strings(tagOldFiles)
-	}
-	return func(yield func([]byte) bool) {
-		dirs, indexes := slices.Collect(h.strings(tagDirNames)), h.numbers(tagDirIndexes)
-		var path []byte
-		i := 0
-		for base := range h.strings(tagBaseNames) {
-			d := number(indexes, i)
-			if 4*i+4 > len(indexes) || uint64(d) >= uint64(len(dirs)) {
-				return
-			}
-			i++
-			path = append(append(path[:0], dirs[d]...), base...)
-			if !yield(path) {
-				return
-			}
-		}
-	}
 }
 
 // find gives the data from an entry's offset on, and its count, if it is of one of

@@ -4,8 +4,8 @@
 // as in Fedora and RHEL 9). Each holds one header a package.
 //
 // The database is an attacker's word: every number in it is held against what the
-// file has, no page is read twice for one walk, and a header beyond MaxHeader is an
-// error.
+// file has, no page is read twice for one walk, rows and blobs together are no longer than
+// the file, and a header beyond MaxHeader is an error.
 package rpmdb
 
 import (

@@ -42,7 +42,7 @@ func all(b []byte, want map[string]bool) (headers int, files []File, err error) 
 			return headers, files, e
 		}
 		headers++
-		f, e := Files(h, want)
+		f, e := Files(h, Want(want))
 		if e != nil {
 			return headers, files, e
 		}
@@ -108,7 +108,7 @@ func FuzzHeaders(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			files, _ := Files(h, want)
+			files, _ := Files(h, Want(want))
 			for _, x := range files {
 				if !want[x.Path] {
 					t.Fatalf("%+v", x)
@@ -143,7 +143,7 @@ func FuzzFiles(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, h []byte) {
-		files, err := Files(h, map[string]bool{"/usr/bin/good": true})
+		files, err := Files(h, Want(map[string]bool{"/usr/bin/good": true}))
 		if err != nil && !errors.Is(err, ErrDamaged) {
 			t.Fatal(err)
 		}

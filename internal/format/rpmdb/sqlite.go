@@ -18,6 +18,7 @@ type tree struct {
 	page   int   // bytes
 	usable int   // without what is reserved at the end of each
 	left   int64 // pages that may still be read: no more than there are
+	bytes  int64 // that rows may still have: no more than the file
 	buf    []byte
 }
 
@@ -36,7 +37,7 @@ func sqlite(f *file, yield func([]byte, error) bool) error {
 	}
 	var root uint32
 	err = t.walk(1, func(row []byte, err error) error {
-		if c := columns(row); err == nil && len(c) == 5 && string(c[0].data) == "table" && string(c[1].data) == "Packages" {
+		if c := columns(row, 5); err == nil && len(c) == 5 && string(c[0].data) == "table" && string(c[1].data) == "Packages" {
 			root = uint32(c[3].number())
 		}
 		return err
@@ -45,7 +46,7 @@ func sqlite(f *file, yield func([]byte, error) bool) error {
 		return fmt.Errorf("%w: no table Packages: %w", ErrDamaged, err)
 	}
 	return t.walk(root, func(row []byte, err error) error {
-		c := columns(row)
+		c := columns(row, 2)
 		if err == nil && (len(c) != 2 || !c[1].blob) {
 			err = fmt.Errorf("%w: a row without a header", ErrDamaged)
 		}
@@ -58,7 +59,7 @@ func sqlite(f *file, yield func([]byte, error) bool) error {
 
 // walk calls do with the rows of a table, or with ErrLarge instead of one.
 func (t *tree) walk(root uint32, do func([]byte, error) error) error {
-	t.left = t.f.size / int64(t.page)
+	t.left, t.bytes = t.f.size/int64(t.page), t.f.size
 	for todo := []uint32{root}; len(todo) > 0; {
 		n := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
@@ -93,6 +94,9 @@ func (t *tree) walk(root uint32, do func([]byte, error) error) error {
 				return err
 			}
 		}
+		if int64(len(todo)) > t.left {
+			return fmt.Errorf("%w: page %d refers to more pages than there are", ErrDamaged, n)
+		}
 	}
 	return nil
 }
@@ -114,7 +118,10 @@ func (t *tree) row(cell []byte) ([]byte, error) {
 	if n == 0 || m == 0 {
 		return nil, fmt.Errorf("%w: a cell without a length", ErrDamaged)
 	}
-	if size > MaxHeader {
+	if size > uint64(t.bytes) {
+		return nil, fmt.Errorf("%w: rows share bytes", ErrDamaged)
+	}
+	if t.bytes -= int64(size); size > MaxHeader {
 		return nil, fmt.Errorf("%w: %d bytes", ErrLarge, size)
 	}
 	local := t.local(int(size))
@@ -162,14 +169,14 @@ func (c column) number() (n int64) {
 	return n
 }
 
-// columns takes a row apart; nil when it is not one.
-func columns(row []byte) (out []column) {
+// columns takes the first columns of a row apart, at most so many; nil when it is none.
+func columns(row []byte, most int) (out []column) {
 	head, n := varint(row)
 	if n == 0 || head > uint64(len(row)) || head < uint64(n) {
 		return nil
 	}
 	kinds, data := row[n:head], row[head:]
-	for len(kinds) > 0 {
+	for len(kinds) > 0 && len(out) < most {
 		kind, n := varint(kinds)
 		if n == 0 {
 			return nil
