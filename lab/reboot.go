@@ -92,17 +92,29 @@ func (h *Host) forget() {
 	h.Facts.Intruder.RedisDirNow, h.Facts.Intruder.RedisFileNow = "", ""
 }
 
+// enabled is what systemd says of a unit at boot. It says nothing while it is not there yet.
+func (h *Host) enabled(ctx context.Context, unit string) (state string, err error) {
+	err = until(ctx, 20*time.Second, "systemd to know whether "+unit+" is enabled", func() error {
+		r, err := h.Run(ctx, "systemctl", "is-enabled", unit)
+		if state = strings.TrimSpace(r.Stdout); err == nil && state == "" {
+			err = errors.New(strings.TrimSpace(r.Stderr))
+		}
+		return err
+	})
+	return state, err
+}
+
 // serving waits for all that is meant to run: not a unit that was disabled or masked, nor a shop that did not sell
 // before.
 func (h *Host) serving(ctx context.Context, sells bool) error {
 	meant := map[string]bool{}
 	var units []string
 	for _, u := range append(h.basics(), h.servers()...) {
-		r, err := h.Run(ctx, "systemctl", "is-enabled", u)
+		state, err := h.enabled(ctx, u)
 		if err != nil {
 			return err
 		}
-		if state := strings.TrimSpace(r.Stdout); state == "disabled" || strings.HasPrefix(state, "masked") {
+		if state == "disabled" || strings.HasPrefix(state, "masked") {
 			continue
 		}
 		meant[u] = true
