@@ -100,7 +100,9 @@ func (h header) paths(want Wanted) iter.Seq2[string, error] {
 // folders gives, of each folder in turn, the files in it that are wanted. There are no
 // more folders than files.
 func (h header) folders(want Wanted) (out []map[string]string) {
-	most := len(h.numbers(tagDirIndexes)) / 4
+	_, n := h.find(tagDirNames, typeStrings)
+	most := min(n, len(h.numbers(tagDirIndexes))/4)
+	out = make([]map[string]string, 0, most)
 	for dir := range h.strings(tagDirNames) {
 		if len(out) == most {
 			break
