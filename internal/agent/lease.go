@@ -75,6 +75,8 @@ type desk struct {
 	changed bool              // the list, otherwise than by what it is shorter
 	in      *respond.Admitted // what the filter held when reconcile had nothing to do; nil: it changed that
 
+	damaged []string // names of lists that could not be read, and were set aside
+
 	keeper *keeper // nil: it is not the keeper who looks
 	later  bool    // what a reload threw out is not put back this time
 	moved  bool    // the filter is not as it was when all leases were in force
@@ -137,6 +139,9 @@ func (d *desk) begin(ctx context.Context) (err error) {
 		return err
 	}
 	d.list, err = d.st.Leases()
+	if errors.Is(err, store.ErrCorrupt) {
+		err = d.mend(ctx, err)
+	}
 	d.apart, d.list = d.parted()
 	return err
 }

@@ -33,7 +33,7 @@ func (l *Leases) List(ctx context.Context) (LeaseList, error) {
 	}
 	defer d.close()
 	out.Swept, err = d.reconcile(ctx)
-	out.Leases, out.Clock = d.list, d.now
+	out.Leases, out.Clock, out.Swept.Damaged = d.list, d.now, d.st.LeasesAside() // the keeper is mostly the first to see it
 	_, out.Kept = d.st.Keeper(d.space)
 	d.release() // what follows may take a while
 	out.Saved = l.savedLeases(ctx)

@@ -109,16 +109,7 @@ func TestOldRecord(t *testing.T) {
 // A trail is about the leases of every network namespace.
 func TestTrailOfNetNS(t *testing.T) {
 	l, here, now := office(t)
-	le := give(t, l, here)
-	d, err := l.desk(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = d.tell(lease.Event{Kind: lease.DidOpen, Lease: &le})
-	d.close()
-	if err != nil {
-		t.Fatal(err)
-	}
+	tellOpened(t, l, give(t, l, here))
 	for ns, f := range map[string]*heldFilter{"cookie-1": here, "cookie-7": newFilter(now)} {
 		enter(l, ns, f)
 		if c, err := l.Trail(t.Context(), func(lease.Event) {}); err != nil || !c.Good() {

@@ -18,6 +18,7 @@ type Swept struct {
 	Gone    []respond.Admission `json:"gone,omitempty"`    // openings that no lease explains: taken away
 	Back    []string            `json:"back,omitempty"`    // leases that were put back after a reload
 	Trouble []Trouble           `json:"trouble,omitempty"` // those that could not be, or could not be ended
+	Damaged []string            `json:"damaged,omitempty"` // lists of leases that could not be read, by their new names
 }
 
 // Over is a lease that is over, and why: a code of package lease.
@@ -45,7 +46,7 @@ func (s *Swept) Shut(le *lease.Lease) bool {
 // what is over is recorded, what no lease of this boot explains is taken away,
 // and what a reload threw out is put back only if it can be proved anew.
 func (d *desk) reconcile(ctx context.Context) (Swept, error) {
-	var s Swept
+	s := Swept{Damaged: d.damaged}
 	in, err := d.filter.Admitted(ctx)
 	if errors.Is(err, respond.ErrUnavailable) && d.closed() {
 		return s, nil

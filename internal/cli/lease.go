@@ -61,6 +61,9 @@ func (a *app) leaseList(ctx context.Context, json bool) error {
 // sweptWords say what was found to be other than the records say.
 func sweptWords(s *agent.Swept) []i18n.Message {
 	var out []i18n.Message
+	for _, name := range s.Damaged {
+		out = append(out, i18n.M("lease.swept.damaged", "file", name))
+	}
 	for i := range s.Over {
 		out = append(out, report.LeaseOver(&s.Over[i].Lease, s.Over[i].Why))
 	}

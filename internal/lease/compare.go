@@ -71,6 +71,8 @@ func (t *Told) Add(e Event) {
 		t.open[e.ID] = true
 	case DidClose, DidEnd:
 		delete(t.open, e.ID)
+	case DidSpoil:
+		clear(t.open)
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 	DidMark   = "remarked"  // somebody else began to use the mark of leases
 	DidWarn   = "warned"    // people were told of the coming end
 	DidFind   = "saved"     // a file that is loaded at boot holds leases: Why is its name
+	DidSpoil  = "damaged"   // the list could not be read: Why is its new name; what it alone explained is taken away
 	DidRefuse = "withdrawn" // a request was withdrawn, or is too old
 )
 

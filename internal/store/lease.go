@@ -17,7 +17,7 @@ import (
 const (
 	leaseDir  = "leases"
 	leaseFile = "list"
-	maxLeased = 8 // files in the folder: the list, the trail
+	maxLeased = 8 // files in the folder: the list, the trail, lists that were set aside
 )
 
 // leases is the file, sealed: see listFormat. Serial tells which of two
@@ -30,7 +30,9 @@ type leases struct {
 	Told   string
 }
 
-// Leases gives the leases and requests that are not over, oldest first.
+// Leases gives the leases and requests that are not over, oldest first. With
+// ErrCorrupt they are what another place has, which may be an older list: see
+// SetLeasesAside.
 func (s *Store) Leases() ([]lease.Lease, error) {
 	l, err := s.leases()
 	return l.Leases, err
@@ -42,7 +44,8 @@ func (s *Store) LeaseRecords(ls []lease.Lease) lease.Records {
 	return lease.Records{Leases: ls, Ever: s.leased > 0, Told: s.told}
 }
 
-func (s *Store) leases() (newest leases, err error) {
+func (s *Store) leases() (newest leases, damage error) {
+	s.damaged = nil
 	for _, at := range s.places() {
 		var l leases
 		err := read(at, leaseDir, leaseFile, func(r io.Reader) error {
@@ -55,6 +58,10 @@ func (s *Store) leases() (newest leases, err error) {
 		if errors.Is(err, unix.ENOENT) {
 			continue
 		}
+		if errors.Is(err, ErrCorrupt) {
+			s.damaged, damage = append(s.damaged, at), errors.Join(damage, fmt.Errorf("leases in %s: %w", at.path, err))
+			continue
+		}
 		if err != nil {
 			return newest, fmt.Errorf("leases: %w", err)
 		}
@@ -63,7 +70,7 @@ func (s *Store) leases() (newest leases, err error) {
 		}
 	}
 	s.leased, s.told = newest.Serial, newest.Told
-	return newest, nil
+	return newest, damage
 }
 
 // SaveLeases puts these in the place of those that were there. The caller holds

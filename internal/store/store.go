@@ -46,6 +46,7 @@ type Store struct {
 	now       func() time.Time
 	why       i18n.Message // why it is volatile
 	leased    int          // serial of the list of leases that was read or written last
+	damaged   []*folder    // whose list of leases could not be read
 	told      string       // sum of the last line of the trail, as far as it is known
 }
 

@@ -1,0 +1,60 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"demine/internal/lease"
+)
+
+// A list that cannot be read hides no other one, loses nothing, and is in nobody's
+// way any more once it is set aside.
+func TestLeasesDamaged(t *testing.T) {
+	for name, spoil := range map[string]func([]byte) []byte{
+		"empty":         func([]byte) []byte { return nil },
+		"cut off":       func(b []byte) []byte { return b[:len(b)-3] },
+		"something":     func([]byte) []byte { return []byte("no list of leases, and long enough to be one") },
+		"a bit changed": func(b []byte) []byte { b[sealing] ^= 1; return b },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, dir := leaseStore(t)
+			save := func(at *folder, id string) {
+				t.Helper()
+				s.home = at
+				if err := s.SaveLeases([]lease.Lease{{ID: id}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			save(s.mem, "L-22222")
+			save(s.disk, "L-33333")
+			list := filepath.Join(dir, leaseDir, leaseFile)
+			good, err := os.ReadFile(list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bad := spoil(good)
+			for range maxAside + 2 {
+				if err := os.WriteFile(list, bad, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				ls, err := s.Leases()
+				if !errors.Is(err, ErrCorrupt) || len(ls) != 1 || ls[0].ID != "L-22222" {
+					t.Fatalf("%+v, %v", ls, err)
+				}
+				names, err := s.SetLeasesAside()
+				if err != nil || len(names) != 1 {
+					t.Fatal(names, err)
+				}
+				if b, err := os.ReadFile(names[0]); err != nil || string(b) != string(bad) {
+					t.Errorf("set aside: %q, %v", b, err)
+				}
+			}
+			save(s.disk, "L-44444")
+			if ls, err := s.Leases(); err != nil || len(ls) != 1 || ls[0].ID != "L-44444" || len(s.LeasesAside()) != maxAside {
+				t.Errorf("%+v, %v, %v", ls, s.LeasesAside(), err)
+			}
+		})
+	}
+}
