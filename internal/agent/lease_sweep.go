@@ -154,22 +154,36 @@ func (d *desk) end(ctx context.Context, le lease.Lease, why string, by *lease.Pe
 }
 
 // endGone closes leases whose elements were taken out by hand, while the table
-// stands and others of it may still be there. What could not be put back is not
-// there either, and nobody took it out: see putBack.
+// stands and others of it may still be there. One look is not believed: what a
+// lease ends for is written in its trail for good.
 func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error {
-	if in.Mark == 0 {
+	gone := d.which(d.missing(in))
+	if len(gone) == 0 {
 		return nil
 	}
-	there := sourcesOf(in.Admissions)
+	again, err := d.filter.Admitted(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
 	var errs []error
-	gone := d.which(func(le *lease.Lease) bool {
-		tried := le.Lost || le.Over(d.now) != ""
-		return !tried && there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack
-	})
+	still := d.missing(again)
 	for _, le := range gone {
-		errs = append(errs, d.tryEnd(ctx, le, lease.EndGone, s))
+		if still(&le) {
+			errs = append(errs, d.tryEnd(ctx, le, lease.EndGone, s))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// missing tells leases of which an element is not there, although the table is.
+// What could not be put back is not there either, and nobody took it out: see
+// putBack.
+func (d *desk) missing(in respond.Admitted) func(*lease.Lease) bool {
+	there := sourcesOf(in.Admissions)
+	return func(le *lease.Lease) bool {
+		tried := le.Lost || le.Over(d.now) != ""
+		return in.Mark != 0 && !tried && there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack
+	}
 }
 
 // longestRequest is how long a request waits for its approval.

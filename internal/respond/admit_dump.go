@@ -16,7 +16,7 @@ const (
 
 // dump asks a question with many answers and calls f with the body of each,
 // which is f's only until it returns. It keeps none: a busy host has a million
-// connections.
+// connections. EAGAIN: what was asked for changed meanwhile, and f did not get all.
 func dump(protocol int, req netlink.Message, f func(body []byte)) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
@@ -52,12 +52,16 @@ func dump(protocol int, req netlink.Message, f func(body []byte)) error {
 	return fmt.Errorf("more than %d bytes", maxDump)
 }
 
-// parts calls f with the messages of one datagram, until the last of all.
+// parts calls f with the messages of one datagram, until the last of all or the
+// first that says that the dump was interrupted (nl_dump_check_consistent).
 func parts(b []byte, f func(body []byte)) (done bool, err error) {
 	for len(b) >= unix.SizeofNlMsghdr {
-		n, typ := int(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint16(b[4:])
+		n, typ, flags := int(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[6:])
 		if n < unix.SizeofNlMsghdr || n > len(b) {
 			return false, unix.EBADMSG
+		}
+		if flags&unix.NLM_F_DUMP_INTR != 0 {
+			return true, unix.EAGAIN
 		}
 		body := b[unix.SizeofNlMsghdr:n]
 		b = b[min((n+3)&^3, len(b)):]

@@ -13,6 +13,14 @@ import (
 
 // leases reads the table as it is.
 func (n *nfTables) leases() (t leases, err error) {
+	err = n.settled(func() (err error) {
+		t, err = n.tryLeases()
+		return err
+	})
+	return t, err
+}
+
+func (n *nfTables) tryLeases() (t leases, err error) {
 	table := textAttr(unix.NFTA_SET_TABLE, leaseTable)
 	sets, err := n.ask(nfMessage(unix.NFT_MSG_GETSET, "inet", netlink.Dump, table))
 	if errors.Is(err, unix.ENOENT) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -48,12 +49,17 @@ func nfMessage(typ int, family string, flags netlink.HeaderFlags, attrs []byte) 
 	}
 }
 
-// ask gives the answers to a question.
+// ask gives the answers to a question. EAGAIN: what was asked for changed
+// meanwhile, and these are not all.
 func (n *nfTables) ask(m netlink.Message) ([]netlink.Message, error) {
 	if err := n.conn.SetDeadline(time.Now().Add(nfAnswer)); err != nil {
 		return nil, err
 	}
-	return n.conn.Execute(m)
+	ms, err := n.conn.Execute(m)
+	if slices.ContainsFunc(ms, func(m netlink.Message) bool { return m.Header.Flags&netlink.DumpInterrupted != 0 }) {
+		return nil, errors.Join(err, unix.EAGAIN)
+	}
+	return ms, err
 }
 
 // generation is the number of the ruleset as it is now; 0 where the kernel has
@@ -72,6 +78,28 @@ func (n *nfTables) generation() (uint32, error) {
 		}
 	}
 	return 0, nil
+}
+
+// settled reads until nothing has changed meanwhile. The kernel goes on with a
+// dump by counting what it has told: an element that goes lets another one be
+// passed over, and of elements it does not say that a dump was interrupted.
+func (n *nfTables) settled(read func() error) error {
+	for range 10 {
+		before, err := n.generation()
+		if err != nil {
+			return err
+		}
+		err = read()
+		after, lost := n.generation()
+		if lost != nil || before == after && !errors.Is(err, unix.EAGAIN) {
+			return errors.Join(err, lost)
+		}
+	}
+	return errChanging(unix.EAGAIN)
+}
+
+func errChanging(err error) error {
+	return fmt.Errorf("the packet filter changes all the time: %w", err)
 }
 
 // commit does all of a batch or nothing. ERESTART: the ruleset is not of that
@@ -115,7 +143,7 @@ func editNFTables(f func(*nfTables) ([]netlink.Message, error)) error {
 			return err
 		}
 	}
-	return fmt.Errorf("the packet filter changes all the time: %w", err)
+	return errChanging(err)
 }
 
 func tryNFTables(f func(*nfTables) ([]netlink.Message, error)) error {
