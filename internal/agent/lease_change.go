@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -48,8 +49,9 @@ func (l *Leases) List(ctx context.Context) (LeaseList, error) {
 }
 
 // change is Extend or Close of one lease: it reconciles first, so that one that
-// is over is not found.
-func (l *Leases) change(ctx context.Context, id string,
+// is over is not found. Close goes on where that was not possible, whatever of the
+// packet filter cannot be read.
+func (l *Leases) change(ctx context.Context, id string, closing bool,
 	do func(*desk, lease.Lease, lease.Person) (lease.Lease, error)) (lease.Lease, Swept, error) {
 	d, err := l.desk(ctx)
 	if err != nil {
@@ -57,21 +59,21 @@ func (l *Leases) change(ctx context.Context, id string,
 	}
 	defer d.close()
 	s, err := d.reconcile(ctx)
-	if err != nil {
+	if err != nil && !closing {
 		return lease.Lease{}, s, err
 	}
-	le, err := d.find(id)
-	if err != nil {
-		return lease.Lease{}, s, err
+	le, none := d.find(id)
+	if none != nil {
+		return lease.Lease{}, s, cmp.Or(err, none)
 	}
-	out, err := do(d, *le, d.operator(ctx))
-	return out, s, err
+	out, failed := do(d, *le, d.operator(ctx))
+	return out, s, errors.Join(err, failed)
 }
 
 // Extend gives a lease more time, from its present end on. One that is not in
 // force gets it as well, for when it comes back: see Swept.Shut.
 func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long bool) (lease.Lease, Swept, error) {
-	return l.change(ctx, id, func(d *desk, le lease.Lease, who lease.Person) (lease.Lease, error) {
+	return l.change(ctx, id, false, func(d *desk, le lease.Lease, who lease.Person) (lease.Lease, error) {
 		if le.State != lease.Open {
 			return le, ErrNoLease
 		}
@@ -121,9 +123,9 @@ func (d *desk) prolong(ctx context.Context, longer *lease.Lease) error {
 }
 
 // Close ends a lease, or withdraws a request. With cut, connections that it let
-// in end too.
+// in end too. One that is Closed is so, whatever error is given with it.
 func (l *Leases) Close(ctx context.Context, id string, cut bool) (lease.Lease, Swept, error) {
-	return l.change(ctx, id, func(d *desk, le lease.Lease, by lease.Person) (lease.Lease, error) {
+	return l.change(ctx, id, true, func(d *desk, le lease.Lease, by lease.Person) (lease.Lease, error) {
 		if le.State == lease.Requested {
 			d.drop(id)
 			return le, errors.Join(d.save(), d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &le, By: &by}))

@@ -14,13 +14,9 @@ import (
 // ruleset, or left by a demine that was cut off before it could prove it.
 func (d *desk) takeStrays(ctx context.Context, in respond.Admitted, s *Swept) error {
 	open := byName(d.list)
-	ended := func(id string) bool {
-		return slices.ContainsFunc(s.Over, func(o Over) bool { return o.Lease.ID == id && o.Why != lease.EndBoot })
-	}
 	var long []respond.Admission
 	for _, a := range in.Admissions {
 		switch le := open[a.Lease]; {
-		case ended(a.Lease):
 		case le == nil || le.State != lease.Open || !letsIn(le, a):
 			s.Gone = append(s.Gone, a)
 		case a.Left > le.Left(d.now.Boot)+endSlack:
@@ -47,11 +43,8 @@ func (d *desk) takeStrays(ctx context.Context, in respond.Admitted, s *Swept) er
 func (d *desk) cutStrays(ctx context.Context, in respond.Admitted, s *Swept) error {
 	list := byName(d.list)
 	for _, a := range in.Cut {
-		done := func(o Over) bool { return o.Lease.ID == a.Lease }
-		gone := func(o respond.Admission) bool {
-			return o.Lease == a.Lease && o.From == a.From && o.Port == a.Port && o.Proto == a.Proto
-		}
-		if le := list[a.Lease]; le != nil && letsIn(le, a) || slices.ContainsFunc(s.Over, done) || slices.ContainsFunc(s.Gone, gone) {
+		taken := func(o respond.Admission) bool { return strayText(o) == strayText(a) }
+		if le := list[a.Lease]; le != nil && letsIn(le, a) || slices.ContainsFunc(s.Gone, taken) {
 			continue
 		}
 		if err := d.filter.Dismiss(ctx, []respond.Admission{a}); err != nil {

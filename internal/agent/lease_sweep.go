@@ -44,27 +44,23 @@ func (s *Swept) Shut(le *lease.Lease) bool {
 
 // reconcile brings records and packet filter together, always towards closed:
 // what is over is recorded, what no lease of this boot explains is taken away,
-// and what a reload threw out is put back only if it can be proved anew.
+// and what a reload threw out is put back only if it can be proved anew. What is
+// over ends also where the rest of the packet filter cannot be read.
 func (d *desk) reconcile(ctx context.Context) (Swept, error) {
-	s := Swept{Damaged: d.damaged}
-	in, err := d.filter.Admitted(ctx)
-	if errors.Is(err, respond.ErrUnavailable) && d.closed() {
-		return s, nil
-	}
-	if err != nil {
-		return s, unavailable(err)
-	}
-	d.claim(in)
-	d.recall(in)
-	before := len(d.list)
-	for _, step := range []func(context.Context, respond.Admitted, *Swept) error{
-		d.endOver, d.takeStrays, d.cutStrays, d.endGone, d.leaveMark, d.putBack,
-	} {
-		if err = step(ctx, in, &s); err != nil {
-			break
+	s, before := Swept{Damaged: d.damaged}, len(d.list)
+	err := d.endOver(ctx, &s)
+	in, unread := d.filter.Admitted(ctx)
+	switch {
+	case unread == nil:
+		d.claim(in)
+		d.recall(in)
+		if err == nil {
+			err = d.compare(ctx, in, &s)
 		}
+		d.remember(in, len(s.Trouble) == 0 && err == nil)
+	case !errors.Is(unread, respond.ErrUnavailable) || !d.closed():
+		err = errors.Join(err, unavailable(unread))
 	}
-	d.remember(in, len(s.Trouble) == 0 && err == nil)
 	err = errors.Join(err, d.forgetRequests())
 	if len(d.list) != before || d.changed { // what was done is done, also before an error
 		err = errors.Join(err, d.save())
@@ -73,10 +69,23 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	if retired {
 		err = errors.Join(err, d.filter.Retire(ctx))
 	}
-	if d.in = &in; retired || in.Taken != "" || len(s.Over)+len(s.Gone)+len(s.Back)+len(s.Trouble) > 0 {
-		d.in = nil
+	changed := retired || in.Taken != "" || len(s.Over)+len(s.Gone)+len(s.Back)+len(s.Trouble) > 0
+	if unread == nil && !changed {
+		d.in = &in
 	}
 	return s, err
+}
+
+// compare takes the steps for which one has to know what is in force.
+func (d *desk) compare(ctx context.Context, in respond.Admitted, s *Swept) error {
+	for _, step := range []func(context.Context, respond.Admitted, *Swept) error{
+		d.takeStrays, d.cutStrays, d.endGone, d.leaveMark, d.putBack,
+	} {
+		if err := step(ctx, in, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inForce is what the filter holds, as reconcile read it unless it changed that.
@@ -111,7 +120,7 @@ func (d *desk) remember(in respond.Admitted, well bool) {
 }
 
 // endOver ends what is over by the clocks.
-func (d *desk) endOver(ctx context.Context, in respond.Admitted, s *Swept) error {
+func (d *desk) endOver(ctx context.Context, s *Swept) error {
 	var errs []error
 	for _, le := range d.which(func(l *lease.Lease) bool { return l.Over(d.now) != "" }) {
 		errs = append(errs, d.tryEnd(ctx, le, le.Over(d.now), s))

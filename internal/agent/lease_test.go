@@ -30,6 +30,7 @@ type heldFilter struct {
 	stuck    string                             // the lease that cannot be taken out
 	slow     time.Duration                      // how long a look takes
 	blind    int                                // looks that see no element
+	unread   error                              // why the host's own rules cannot be read
 }
 
 func (f *heldFilter) Admit(_ context.Context, mark uint32, _ time.Time, doors []respond.Doorway, as []respond.Admission) error {
@@ -71,12 +72,18 @@ func (f *heldFilter) Used(context.Context, []respond.Admission) (map[string]int,
 }
 
 func (f *heldFilter) Retire(context.Context) error {
+	if f.unread != nil {
+		return f.unread
+	}
 	f.mark, f.doorways, f.held = 0, nil, map[netip.Prefix]respond.Admission{}
 	return nil
 }
 
 func (f *heldFilter) Admitted(context.Context) (respond.Admitted, error) {
 	pass(f.now, f.slow)
+	if f.unread != nil {
+		return respond.Admitted{}, f.unread
+	}
 	in := respond.Admitted{Mark: f.mark, Doorways: f.doorways}
 	if f.blind--; f.blind >= 0 {
 		return in, nil
@@ -378,6 +385,31 @@ func TestStuckLease(t *testing.T) {
 	}
 	f.stuck = ""
 	if out, err = l.List(t.Context()); err != nil || len(out.Leases) != 0 || f.mark != 0 {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+// To end a lease nothing has to be known of the host's own rules.
+func TestEndUnread(t *testing.T) {
+	l, f, now := office(t)
+	first := give(t, l, f)
+	second := lease.Begin("L-8W3MF", lease.Ask{Proto: "tcp", Port: 6381, From: []netip.Prefix{stranger}, For: 2 * time.Hour}, *now)
+	if err := f.Admit(t.Context(), 1, second.Until, nil, second.Admissions(second.For)); err != nil {
+		t.Fatal(err)
+	}
+	saveLeases(t, l, first, second)
+	f.unread = errors.New("a rule that cannot be read")
+	pass(now, time.Hour)
+	out, err := l.List(t.Context())
+	if !errors.Is(err, f.unread) || len(out.Swept.Over) != 1 || len(out.Leases) != 1 || len(f.held) != 1 {
+		t.Errorf("%+v, %+v, %v", out, f.held, err)
+	}
+	closed, _, err := l.Close(t.Context(), second.ID, false)
+	if !errors.Is(err, f.unread) || closed.State != lease.Closed || len(f.held) != 0 {
+		t.Errorf("%+v, %+v, %v", closed, f.held, err)
+	}
+	f.unread = nil
+	if out, err = l.List(t.Context()); err != nil || len(out.Leases)+len(out.Swept.Over) != 0 || f.mark != 0 || lastEvent(t, l) != lease.DidClose {
 		t.Errorf("%+v, %v", out, err)
 	}
 }

@@ -76,18 +76,24 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 	return cmd
 }
 
-// leaseChanged prints what became of a lease.
+// leaseChanged prints what became of a lease, and what went wrong beside that.
 func (a *app) leaseChanged(cmd *cobra.Command, le *lease.Lease, left time.Duration, s *agent.Swept, err error, json bool, id string,
 	says ...string) error {
-	swept := sweptWords(s)
-	if json && err == nil {
-		return report.LeaseJSON(a.out, report.NewLeaseView(le, left), nil, nil, swept)
+	swept, done := sweptWords(s), err == nil || le.State == lease.Closed
+	var wrote error
+	switch {
+	case json && done:
+		wrote = report.LeaseJSON(a.out, report.NewLeaseView(le, left), nil, nil, swept)
+	case done:
+		a.talkAll(swept)
+		wrote = report.LeaseLine(a.out, le, left, a.plainOptions(), says...)
+	default:
+		a.talkAll(swept)
 	}
-	a.talkAll(swept)
 	if err != nil {
 		return a.leaseStopped(cmd.Context(), id, err)
 	}
-	return report.LeaseLine(a.out, le, left, a.plainOptions(), says...)
+	return wrote
 }
 
 // maxEvents is how many events are shown: the last ones.
