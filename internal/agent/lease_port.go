@@ -20,10 +20,10 @@ type back struct {
 func (b *back) failed() bool { return b.err != nil }
 
 // ask is what all leases of the port let in together. That the service asks for
-// no password was decided when they were opened.
+// no password, and that it is for everybody, was decided when they were opened.
 func (b *back) ask() lease.Ask {
 	ask := b.leases[0].Ask
-	ask.From, ask.Bare = nil, true
+	ask.From, ask.Bare, ask.Anyone = nil, true, true
 	for i := range b.leases {
 		ask.From = append(ask.From, b.leases[i].From...)
 	}

@@ -52,6 +52,8 @@ func TestPlanBack(t *testing.T) {
 			map[string]string{"L-22222": "", "L-44444": "refuse.lease.open-already"}},
 		{"one waits for its container", behindPolicy(), []lease.Lease{four, inside},
 			map[string]string{"L-22222": "", "L-55555": "refuse.lease.no-container"}},
+		{"together for everybody", behindPolicy(), []lease.Lease{leaseTo("L-66666", "", "16.0.0.0/8"), leaseTo("L-77777", "", "17.0.0.0/8")},
+			map[string]string{"L-66666": "", "L-77777": ""}},
 		{"none", behindPolicy(), []lease.Lease{six, inside},
 			map[string]string{"L-33333": "refuse.lease.unheard", "L-55555": "refuse.lease.no-container"}},
 	} {

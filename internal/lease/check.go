@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,7 +22,8 @@ const (
 	MaxOpen    = 4096
 )
 
-// Networks that are wider are "everybody", however they are split up.
+// Networks that are wider are "everybody". So are two as wide as these, and as many
+// addresses in however many parts. All private networks of IPv4 together are less.
 const (
 	widest4 = 8
 	widest6 = 16
@@ -64,12 +66,15 @@ func checkSources(a Ask) (Ask, error) {
 		if p = plain(p); !p.IsValid() || p.Addr().IsLoopback() || p.Addr().IsMulticast() || p.Addr().Zone() != "" {
 			return a, respond.Refuse("refuse.lease.source", "from", p.String())
 		}
-		if wide(p) && !a.Anyone {
+		if everybody(p) && !a.Anyone {
 			return a, respond.Refuse("refuse.lease.anyone", "from", p.String())
 		}
 		from = append(from, p)
 	}
 	a.From = whole(from)
+	if everybody(a.From...) && !a.Anyone {
+		return a, respond.Refuse("refuse.lease.anyone-together", "n", len(a.From))
+	}
 	return a, nil
 }
 
@@ -98,9 +103,16 @@ func plain(p netip.Prefix) netip.Prefix {
 	return p.Masked()
 }
 
-func wide(p netip.Prefix) bool {
-	if p.Addr().Is4() {
-		return p.Bits() < widest4
+// everybody reports whether networks, of which none holds another, have that many
+// addresses of a family.
+func everybody(from ...netip.Prefix) bool {
+	var four, six float64 // in networks of the widest kind
+	for _, p := range from {
+		if p.Addr().Is4() {
+			four += math.Ldexp(1, widest4-p.Bits())
+		} else {
+			six += math.Ldexp(1, widest6-p.Bits())
+		}
 	}
-	return p.Bits() < widest6
+	return four >= 2 || six >= 2
 }

@@ -81,9 +81,10 @@ func unread(s *fact.Snapshot) error {
 	return respond.Refuse("refuse.lease.unread", "gap", "unseen")
 }
 
-// apart refuses what another lease opens already.
+// apart refuses what another lease opens already, and what with the other leases of
+// the port would open it to everybody.
 func (p *Plan) apart(others []Lease) error {
-	open := 0
+	open, from := 0, slices.Clone(p.From)
 	for i := range others {
 		o := &others[i]
 		if o.State != Open {
@@ -92,6 +93,12 @@ func (p *Plan) apart(others []Lease) error {
 		if open++; o.overlaps(&p.Ask) {
 			return respond.Refuse("refuse.lease.overlaps", "id", o.ID, "until", o.Until, "who", o.Who)
 		}
+		if o.Proto == p.Proto && o.Port == p.Port && !o.Anyone {
+			from = append(from, o.From...)
+		}
+	}
+	if everybody(from...) && !p.Anyone {
+		return respond.Refuse("refuse.lease.anyone-together", "n", len(from))
 	}
 	if open >= MaxOpen {
 		return respond.Refuse("refuse.lease.too-many", "n", open)
