@@ -61,7 +61,9 @@ func (d *desk) lost(open []lease.Lease, seen sight, there func(*lease.Lease) boo
 				out.leases = append(out.leases, le)
 			}
 		}
-		ports = append(ports, out)
+		if len(out.leases) > 0 {
+			ports = append(ports, out)
+		}
 	}
 	return ports, rest
 }
@@ -116,7 +118,7 @@ func (d *desk) admitBack(ctx context.Context, ports []*back, others neighbours, 
 	}
 	before := others.seen.snap
 	after := d.filterAgain(ctx, before)
-	touched := others.untouched(after)
+	touched := others.untouched(after, inTable(ready)...)
 	for _, b := range ready {
 		if b.err == nil {
 			b.err = errors.Join(b.plan.Prove(before, after), touched)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"demine/internal/fact"
 	"demine/internal/lease"
@@ -77,8 +78,16 @@ func (d *desk) neighbours(ctx context.Context, p *lease.Plan, s *Swept) (n neigh
 	return n, err
 }
 
-func (n *neighbours) untouched(after *fact.Snapshot) error {
-	return lease.Untouched(n.leases, n.seen.x, after)
+// untouched proves that a doorway lets nobody in by them who could not before, but
+// for those whom other leases of their ports were just made to let in.
+func (n *neighbours) untouched(after *fact.Snapshot, made ...lease.Lease) error {
+	ports, all := portsOf(n.leases), slices.Clone(n.leases)
+	for i := range made {
+		if ports[port{made[i].Proto, made[i].Port}] {
+			all = append(all, made[i])
+		}
+	}
+	return lease.Untouched(all, n.seen.x, after)
 }
 
 func portsOf(ls []lease.Lease) map[port]bool {

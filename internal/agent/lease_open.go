@@ -142,7 +142,7 @@ func (d *desk) admit(ctx context.Context, p *lease.Plan, le lease.Lease, before 
 	err = d.filter.Admit(ctx, p.Mark, until, p.Doorways, le.Admissions(le.Left(now.Boot)))
 	if err == nil {
 		after := d.filterAgain(ctx, before)
-		err = errors.Join(p.Prove(before, after), others.untouched(after))
+		err = errors.Join(p.Prove(before, after), others.untouched(after, le))
 	}
 	if err != nil {
 		return errors.Join(unavailable(err), d.takeBack(ctx, []lease.Lease{le}))

@@ -17,6 +17,16 @@ type back struct {
 	out    bool  // it was taken out again
 }
 
+// inTable are the leases of ports that were let in without an error.
+func inTable(ports []*back) (out []lease.Lease) {
+	for _, b := range ports {
+		if b.err == nil {
+			out = append(out, b.leases...)
+		}
+	}
+	return out
+}
+
 func (b *back) failed() bool { return b.err != nil }
 
 // ask is what all leases of the port let in together. That the service asks for

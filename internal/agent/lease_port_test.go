@@ -116,3 +116,18 @@ func TestAtEnd(t *testing.T) {
 		t.Error("not at their ends")
 	}
 }
+
+// Who comes in by a lease that was just let in is no stranger at its port, whoever
+// has leases of it already.
+func TestUntouchedBesides(t *testing.T) {
+	has, comes := leaseTo("L-22222", "", "203.0.113.7/32"), leaseTo("L-33333", "", "203.0.113.8/32")
+	accept := func(le lease.Lease) fact.Rule { return fact.Rule{Verdict: "accept", Src: le.From, Text: "accept"} }
+	n := neighbours{[]lease.Lease{has}, behindPolicy(accept(has))}
+	after := behindPolicy(accept(has), accept(comes)).snap
+	if err := n.untouched(after, comes); err != nil {
+		t.Error(err)
+	}
+	if comes.Port++; n.untouched(after, comes) == nil {
+		t.Error("the lease is of another port")
+	}
+}
