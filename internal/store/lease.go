@@ -51,6 +51,9 @@ func (s *Store) leases() (newest leases, damage error) {
 		err := read(at, leaseDir, leaseFile, func(r io.Reader) error {
 			b, err := io.ReadAll(io.LimitReader(r, maxStored))
 			if err == nil {
+				b, err = unsummed(b)
+			}
+			if err == nil {
 				err = l.readList(b)
 			}
 			return err
@@ -91,6 +94,7 @@ func (s *Store) SaveLeases(ls []lease.Lease) error {
 	if err != nil {
 		return fmt.Errorf("leases: %w", err)
 	}
+	list = summed(list)
 	b := bytes.NewBuffer(make([]byte, 0, sealing+len(list)))
 	w, err := seal(b)
 	if err == nil {

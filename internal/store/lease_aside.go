@@ -1,12 +1,30 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
+
+// A list ends with its CRC-32: neither the seal nor the coding of its fields would
+// tell a port with one bit changed from another one.
+func summed(list []byte) []byte {
+	return binary.BigEndian.AppendUint32(list, crc32.ChecksumIEEE(list))
+}
+
+var errSum = errors.New("its sum is another one")
+
+func unsummed(b []byte) ([]byte, error) {
+	n := len(b) - crc32.Size
+	if n < 0 || binary.BigEndian.Uint32(b[n:]) != crc32.ChecksumIEEE(b[:n]) {
+		return nil, errSum
+	}
+	return b[:n], nil
+}
 
 // Names of lists of leases that could not be read.
 const (

@@ -58,3 +58,26 @@ func TestLeasesDamaged(t *testing.T) {
 		})
 	}
 }
+
+// A list of which one bit is another is no list.
+func TestLeasesBit(t *testing.T) {
+	s, dir := leaseStore(t)
+	if err := s.SaveLeases([]lease.Lease{{ID: "L-22222", Ask: lease.Ask{Proto: "tcp", Port: 6380}}}); err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, leaseDir, leaseFile)
+	good, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range good {
+		good[i] ^= 4
+		if err := os.WriteFile(list, good, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Leases(); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("byte %d of %d: %v", i, len(good), err)
+		}
+		good[i] ^= 4
+	}
+}
