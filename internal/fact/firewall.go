@@ -52,12 +52,13 @@ type Rule struct {
 	NotState bool           `json:"not_state,omitempty"`
 	Comment  string         `json:"comment,omitempty"`
 	Unknown  []string       `json:"unknown,omitempty"`
-	Mark     Mark           `json:"mark,omitzero"`     // the condition that the packet has this mark
-	SetMark  Mark           `json:"set_mark,omitzero"` // what the rule does before its verdict: mark = mark &^ Mask ^ Value
-	Left     int            `json:"left_s,omitempty"`  // seconds until the element of a set that the rule stands for ends by itself; 0: it does not
-	Verdict  string         `json:"verdict,omitempty"` // accept, drop, reject, jump, goto, return, continue, dnat, redirect, other
-	Target   string         `json:"target,omitempty"`  // chain of jump and goto; name of another target
-	NatTo    NatTo          `json:"nat_to,omitzero"`   // of dnat and redirect
+	Mark     Mark           `json:"mark,omitzero"`        // the condition that the packet has this mark
+	SetMark  Mark           `json:"set_mark,omitzero"`    // what the rule does before its verdict: mark = mark &^ Mask ^ Value
+	Saves    uint32         `json:"saves_mark,omitempty"` // bits of its mark that the rule may give to the packet's connection
+	Left     int            `json:"left_s,omitempty"`     // seconds until the element of a set that the rule stands for ends by itself; 0: it does not
+	Verdict  string         `json:"verdict,omitempty"`    // accept, drop, reject, jump, goto, return, continue, dnat, redirect, other
+	Target   string         `json:"target,omitempty"`     // chain of jump and goto; name of another target
+	NatTo    NatTo          `json:"nat_to,omitzero"`      // of dnat and redirect
 	Packets  uint64         `json:"packets,omitempty"`
 	Bytes    uint64         `json:"bytes,omitempty"`
 	Origin   Origin         `json:"origin,omitzero"` // of a persisted rule

@@ -17,6 +17,7 @@ type Network struct {
 	Interfaces []Interface `json:"interfaces,omitempty"`
 	IPVS       bool        `json:"ipvs,omitempty"`   // it has virtual services (IPVS): packets for them go beside the packet filter
 	Routes     []Route     `json:"routes,omitempty"` // of the main table, and the defaults of others
+	Marks      []Mark      `json:"marks,omitempty"`  // that rules of the policy routing ask for (ip-rule(8): fwmark), each once
 	Firewall   []Ruleset   `json:"firewall,omitempty"`
 	Unread     bool        `json:"unread,omitempty"` // some of its packet filter could not be read
 }

@@ -50,8 +50,7 @@ func (l *lab) leases(g gen, backend string, sc *doors) {
 	l.reload(backend, rules)
 	before, was := l.look(), l.connect()
 	x := lease{netip.MustParsePrefix(g.pick("10.77.0.3/32", "10.77.0.2/31", "8.8.8.8/32", "fd77::3/128", "fd77::2/127")), kernelPorts[g.IntN(len(kernelPorts))], 0}
-	ok := false
-	if x.bit, ok = relate.FreeMark(before.Filter); !ok {
+	if x.bit, _ = before.FreeMark(); x.bit == 0 {
 		l.t.Fatalf("no bit is free\n%s", rules)
 	}
 	if !slices.ContainsFunc(x.sources(), func(a netip.Addr) bool { return !was[try{a, x.port}] }) {

@@ -65,6 +65,9 @@ func ReadNetwork() (fact.Network, []fact.Gap) {
 			gaps = append(gaps, networkGap(q.what, err))
 		}
 	}
+	if err := s.routingMarks(&n); err != nil {
+		gaps = append(gaps, networkGap("routing rules", err))
+	}
 	return n, gaps
 }
 

@@ -71,14 +71,14 @@ func FuzzNetwork(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var n fact.Network
 		_, _ = eachMessage(b, 0, func(m []byte) {
-			for _, add := range []func(*fact.Network, []byte) error{addLink, addAddress, addRoute} {
+			for _, add := range []func(*fact.Network, []byte) error{addLink, addAddress, addRoute, addRoutingMark} {
 				if err := add(&n, m); err != nil && err != ErrMany {
 					t.Fatal(err)
 				}
 			}
 		})
-		if len(n.Interfaces) > maxInterfaces || len(n.Routes) > maxRoutes {
-			t.Fatalf("%d interfaces, %d routes", len(n.Interfaces), len(n.Routes))
+		if len(n.Interfaces) > maxInterfaces || len(n.Routes) > maxRoutes || len(n.Marks) > maxMarks {
+			t.Fatalf("%d interfaces, %d routes, %d marks", len(n.Interfaces), len(n.Routes), len(n.Marks))
 		}
 		for _, r := range n.Routes {
 			if !r.Dst.IsValid() || r.Dev == 0 {

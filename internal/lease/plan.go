@@ -49,9 +49,9 @@ func Make(a Ask, x *relate.Index, in respond.Admitted, others []Lease) (Plan, er
 		return p, err
 	}
 	if p.Mark == 0 {
-		var ok bool
-		if p.Mark, ok = relate.FreeMark(n.Filter); !ok {
-			return p, respond.Refuse("refuse.lease.no-mark")
+		var by string
+		if p.Mark, by = n.FreeMark(); p.Mark == 0 {
+			return p, respond.Refuse("refuse.lease.no-mark", "rule", by)
 		}
 	}
 	if err := p.doorways(n); err != nil {

@@ -61,6 +61,8 @@ func TestMake(t *testing.T) {
 		{"no packet filter", host("accept", "password"), 6380, nil, nil, "refuse.lease.open-already", 0, 0},
 		{"a rule that cannot be read", host("drop", "password", strange), 6380, nil, nil, "refuse.lease.unclear", 0, 0},
 		{"a table that could not be read", blind, 6380, nil, nil, "refuse.lease.unread", 0, 0},
+		{"no bit of the mark is left", host("drop", "password", fact.Rule{Saves: 1<<32 - 1, Verdict: "continue", Text: "ct mark set meta mark"}), 6380,
+			nil, nil, "refuse.lease.no-mark", 0, 0},
 		{"no password", host("drop", "none"), 6380, nil, nil, "refuse.lease.no-password", 0, 0},
 		{"no password, and known", host("drop", "none"), 6380, func(a *Ask) { a.Bare = true }, nil, "", 1, 1},
 		{"on loopback alone", host("drop", "password"), 6381, nil, nil, "refuse.lease.unheard", 0, 0},

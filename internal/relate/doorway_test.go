@@ -141,11 +141,31 @@ func TestFreeMark(t *testing.T) {
 		{filter("ACCEPT", "-A INPUT -m mark --mark 5 -j DROP", "-A INPUT -j MARK --set-mark 0x1000"), 1 << 6},
 		{filter("ACCEPT", "-A INPUT -j MARK --set-xmark 0/0xffff0000"), 1 << 12},
 		{filter("ACCEPT", "-A INPUT -j MARK --set-xmark 0/0xfffffffe", "-A INPUT -m mark --mark 1 -j DROP"), 0},
+		{filter("ACCEPT", "-A INPUT -j CONNMARK --save-mark --nfmask 0xff00 --ctmask 0xffff"), 1 << 6},
+		{filter("ACCEPT", "-A INPUT -j CONNMARK --save-mark --mask 0x3f00"), 1 << 6},
+		{filter("ACCEPT", "-A INPUT -j CONNMARK --save-mark"), 0},
+		{filter("ACCEPT", "-A OUTPUT -j CONNMARK --save-mark"), 1 << 12},
+		{filter("ACCEPT", "-A INPUT -j CONNMARK --set-mark 0x1000"), 1 << 12},
+		{mangle("POSTROUTING", "-A POSTROUTING -m mark --mark 51820 -p udp -j CONNMARK --save-mark"), 1 << 12}, // wg-quick(8): not with another mark
+		{mangle("POSTROUTING", "-A POSTROUTING -m mark --mark 0x1000/0x1000 -j CONNMARK --save-mark"), 0},
+		{mangle("POSTROUTING", "-A POSTROUTING -m mark ! --mark 5 -j CONNMARK --save-mark"), 0},
+		{mangle("PREROUTING", "-A PREROUTING -j CONNMARK --restore-mark", "-A PREROUTING -j CONNMARK --save-mark"), 1 << 12}, // before demine's
+		{mangle("POSTROUTING", "-N A", "-N B", "-A A -j B", "-A B -j CONNMARK --save-mark --mask 0x1000", "-A POSTROUTING -j A"), 1 << 6},
+		{mangle("POSTROUTING", "-N A", "-A A -j CONNMARK --save-mark"), 1 << 12}, // nothing leads there
 	} {
-		if got, ok := FreeMark(live(c.text, false)); got != c.want || ok != (c.want != 0) {
-			t.Errorf("%s: %#x, want %#x", c.text, got, c.want)
+		n := &Net{Filter: live(c.text, false)}
+		if got, by := n.FreeMark(); got != c.want || (by == "") != (c.want != 0) {
+			t.Errorf("%s: %#x, want %#x, by %q", c.text, got, c.want, by)
 		}
 	}
+	n := &Net{Own: &fact.Network{Marks: []fact.Mark{{Value: 0x1000, Mask: 0xf000}, {Value: 0x20, Mask: 0xffffffff}, {Mask: 0x40}}}}
+	if got, by := n.FreeMark(); got != 1<<4 || by != "" {
+		t.Errorf("with marks in the routing: %#x", got)
+	}
+}
+
+func mangle(chain string, rules ...string) string {
+	return "*mangle\n:" + chain + " ACCEPT [0:0]\n" + strings.Join(rules, "\n") + "\nCOMMIT\n"
 }
 
 // What others do with the mark is told, and what demine does is not.
@@ -158,13 +178,18 @@ func TestMarkTaken(t *testing.T) {
 		{"-A INPUT -m mark --mark 0x1000/0x1000 -j DROP", "DROP"},
 		{"-A INPUT -m mark --mark 5 -j DROP", ""},
 		{"-A INPUT -j CONNMARK --restore-mark", ""},
+		{"-A INPUT -j CONNMARK --save-mark --mask 0xf000", "--mask 0xf000"},
+		{"-A INPUT -j CONNMARK --save-mark --mask 0x2000", ""},
 	} {
 		n := &Net{Filter: live(filter("DROP", own, c.rule), false)}
 		table := n.trial(d, order, 1<<12).table()
-		r := MarkTaken(append(n.Filter, table), 1<<12)
-		if (r == nil) != (c.want == "") || r != nil && !strings.Contains(r.Text, c.want) {
-			t.Errorf("%s: %+v", c.rule, r)
+		by := MarkTaken(append(n.Filter, table), nil, 1<<12)
+		if (by == "") != (c.want == "") || !strings.Contains(by, c.want) {
+			t.Errorf("%s: %q", c.rule, by)
 		}
+	}
+	if by := MarkTaken(nil, []fact.Mark{{Value: 1, Mask: 1}, {Value: 0x1000, Mask: 0xf000}}, 1<<12); by != "ip rule fwmark 0x1000/0xf000" {
+		t.Errorf("by the routing: %q", by)
 	}
 }
 

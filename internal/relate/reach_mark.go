@@ -1,7 +1,6 @@
 package relate
 
 import (
-	"math/bits"
 	"slices"
 
 	"demine/internal/fact"
@@ -130,57 +129,3 @@ func (g *flocks) used() []flock { return g.list[:g.n] }
 func (g *flocks) empty(in extent) bool {
 	return !slices.ContainsFunc(g.used(), func(x flock) bool { return !x.set.empty(in) })
 }
-
-// FreeMark is a bit of the mark that no rule in force mentions but demine's; false
-// when there is none. Changes of the whole mark mention none: they only clear it.
-func FreeMark(sets []fact.Ruleset) (uint32, bool) {
-	used := uint32(0)
-	othersMarks(sets, func(r *fact.Rule) { used |= mentioned(r) })
-	for _, n := range freeBits {
-		if bit := uint32(1) << n; used&bit == 0 {
-			return bit, true
-		}
-	}
-	return 0, false
-}
-
-// isDoorway reports whether a rule has the form of a doorway of leases.
-func isDoorway(r *fact.Rule) bool {
-	return r.Comment == LeaseComment && r.Verdict == "accept" && bits.OnesCount32(r.Mark.Mask) == 1
-}
-
-// mentioned are the bits that a rule asks for or changes.
-func mentioned(r *fact.Rule) (bits uint32) {
-	for _, m := range []fact.Mark{r.Mark, r.SetMark} {
-		if bits |= m.Value; m.Mask != ^uint32(0) {
-			bits |= m.Mask
-		}
-	}
-	return bits
-}
-
-// MarkTaken is a rule in force that mentions a bit and is not demine's; nil: there
-// is none.
-func MarkTaken(sets []fact.Ruleset, bit uint32) (by *fact.Rule) {
-	othersMarks(sets, func(r *fact.Rule) {
-		if by == nil && mentioned(r)&bit != 0 {
-			by = r
-		}
-	})
-	return by
-}
-
-// othersMarks gives the rules about marks that are not demine's: what is left of
-// leases is used again.
-func othersMarks(sets []fact.Ruleset, f func(*fact.Rule)) {
-	eachMark(withoutMarks(sets), func(r *fact.Rule) {
-		if !isDoorway(r) {
-			f(r)
-		}
-	})
-}
-
-// freeBits is the order in which bits are taken: first those that no software is
-// known to take later (Calico has the upper half unless told otherwise, Tailscale
-// 16 to 23, kube-proxy 14 and 15, CNI 13, Cilium 8 to 11, AWS 7).
-var freeBits = []int{12, 6, 5, 4, 27, 26, 25, 24, 28, 29, 30, 31, 7, 13, 23, 22, 21, 20, 11, 10, 9, 8, 3, 2, 1, 0}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"demine/internal/fact"
+	"demine/internal/host"
 	"demine/internal/relate"
 )
 
@@ -102,10 +103,12 @@ func (f liveFilter) admitted(ctx context.Context) (Admitted, []fact.Ruleset, err
 		now.Mark = cmp.Or(now.Mark, l.mark)
 		now.Admissions, now.Cut = append(now.Admissions, l.admissions...), append(now.Cut, l.cut...)
 	}
-	if r := relate.MarkTaken(sets, now.Mark); r != nil {
-		now.Taken = r.Text
+	if now.Mark == 0 {
+		return now, sets, nil
 	}
-	return now, sets, nil
+	routing, err := host.RoutingMarks()
+	now.Taken = relate.MarkTaken(sets, routing, now.Mark)
+	return now, sets, err
 }
 
 // ruleSum tells rules in force from others, whatever they count.

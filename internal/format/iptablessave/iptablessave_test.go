@@ -69,6 +69,7 @@ func show(r fact.Rule) string {
 	add("state", r.CTState, len(r.CTState) > 0)
 	add("mark", r.Mark, r.Mark != fact.Mark{})
 	add("setmark", r.SetMark, r.SetMark != fact.Mark{})
+	add("saves", fmt.Sprintf("0x%x", r.Saves), r.Saves != 0)
 	add("comment", r.Comment, r.Comment != "")
 	add("unknown", r.Unknown, len(r.Unknown) > 0)
 	return s
@@ -98,6 +99,8 @@ func TestParseRules(t *testing.T) {
 		{"-A INPUT -j MARK --and-mark 0xff", "continue to=MARK setmark={0 4294967040 false false}"},
 		{"-A INPUT -j MARK --or-mark 0x4", "continue to=MARK setmark={4 4 false false}"},
 		{"-A INPUT -j CONNMARK --set-mark 1", "continue to=CONNMARK"},
+		{"-A INPUT -j CONNMARK --save-mark", "continue to=CONNMARK saves=0xffffffff"},
+		{"-A INPUT -j CONNMARK --save-mark --nfmask 0xf --ctmask 0xf0", "continue to=CONNMARK saves=0xf"},
 		{"-A INPUT -j CONNMARK --restore-mark --nfmask 0xf --ctmask 0xf0", "continue to=CONNMARK setmark={0 255 false true}"},
 		{"-A INPUT -m limit --limit 3/min -j DROP", "drop unknown=[limit]"},
 		{"-A INPUT -m recent --name x --set", "continue"},

@@ -21,7 +21,7 @@ func (r *reader) mark(w string) bool {
 	case target && r.rule.Target == "MARK":
 		xtables.SetMark(&r.rule, markOption(w, r.value()))
 	case target && r.rule.Target == "CONNMARK":
-		return r.restore(w)
+		return r.connmark(w)
 	case target && r.rule.Target == "HMARK", w == "--map-mark":
 		r.rule.SetMark = fact.Mark{Mask: xtables.AllMark, Unclear: true}
 		return false
@@ -50,11 +50,17 @@ func markOption(w, arg string) fact.Mark {
 	return fact.Mark{Mask: xtables.AllMark, Unclear: true}
 }
 
-// restore is an option of CONNMARK: only --restore-mark changes the mark of the
-// packet, under the masks that follow it.
-func (r *reader) restore(w string) bool {
+// connmark is an option of CONNMARK: only --restore-mark changes the mark of the
+// packet, under the masks that follow it, and only --save-mark keeps it.
+func (r *reader) connmark(w string) bool {
 	m := &r.rule.SetMark
 	switch {
+	case w == "--save-mark":
+		r.rule.Saves = xtables.AllMark
+	case r.rule.Saves != 0 && (w == "--nfmask" || w == "--mask"):
+		if bits, ok := xtables.ParseBits(r.value()); ok {
+			r.rule.Saves = bits
+		}
 	case w == "--restore-mark":
 		*m = fact.Mark{Mask: xtables.AllMark, Unclear: true}
 	case m.Unclear && (w == "--nfmask" || w == "--ctmask" || w == "--mask"):

@@ -76,9 +76,16 @@ func stepPayload(m *machine, t table) {
 	m.load(t.u32(1), payloadField(t.u32(2), t.u32(3), t.u32(4), m.family(), m.proto()))
 }
 
+// ctMark is NFT_CT_MARK.
+const ctMark = 3
+
 // stepCT: NFTA_CT_DREG 1, KEY 2, DIRECTION 3, SREG 4 (it sets).
 func stepCT(m *machine, t table) {
-	if t[4] != nil {
+	switch {
+	case t[4] != nil && t.u32(2) == ctMark:
+		m.saveMark(m.regs[reg(t.u32(4))])
+		return
+	case t[4] != nil:
 		return
 	}
 	v, ok := ctFields[t.u32(2)]

@@ -66,6 +66,20 @@ func (m *machine) setMark(v value) {
 	}
 }
 
+// saveMark is "ct mark set" from a register: of one that holds the mark of the
+// packet, those bits go to the connection that it still has as they came.
+func (m *machine) saveMark(v value) {
+	if v.kind != markField {
+		return
+	}
+	m.say(word{nft: "ct mark set " + setText(v.mark, v)})
+	m.each(func(r *fact.Rule) {
+		if r.Saves |= ^v.mark.Mask; !r.SetMark.Unclear {
+			r.Saves &^= r.SetMark.Mask
+		}
+	})
+}
+
 // setText writes a change as nft does.
 func setText(m fact.Mark, v value) string {
 	switch {

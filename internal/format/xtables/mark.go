@@ -105,11 +105,16 @@ func mark(rev uint8, b []byte, r *fact.Rule) {
 	SetMark(r, m)
 }
 
-// connmark reads struct xt_connmark_tginfo1 and 2: a mode of 2 gives the packet
-// the mark of its connection, which is not followed.
+// connmark reads struct xt_connmark_tginfo1 and 2: a mode of 1 gives the connection
+// the mark of the packet, one of 2 the packet that of its connection, which is not
+// followed.
 func connmark(rev uint8, b []byte, r *fact.Rule) {
 	m := fact.Mark{Mask: AllMark, Unclear: true}
 	switch {
+	case rev == 1 && len(b) >= 13 && b[12] == 1, rev == 2 && len(b) >= 15 && b[14] == 1:
+		r.Saves = order.Uint32(b[8:])
+		say(r, "--save-mark --nfmask 0x%x --ctmask 0x%x", r.Saves, order.Uint32(b[4:]))
+		return
 	case rev == 1 && len(b) >= 13 && b[12] != 2, rev == 2 && len(b) >= 15 && b[14] != 2:
 		return
 	case rev == 1 && len(b) >= 13:

@@ -81,6 +81,25 @@ func TestMarkTargets(t *testing.T) {
 	}
 }
 
+func TestSavedMark(t *testing.T) {
+	for _, c := range []struct {
+		rev  uint8
+		data []byte
+		want uint32
+	}{
+		{1, append(u32s(0, 0xf, 0xf0), 1), 0xf0},
+		{1, append(u32s(0, 0xf, 0xf0), 2), 0},
+		{2, append(u32s(0, 0xf, 0xf0), 0, 1, 1), 0xf0},
+		{2, append(u32s(0, 0xf, 0xf0), 0, 1), 0},
+		{1, u32s(0, 0xf, 0xf0), 0},
+	} {
+		var r fact.Rule
+		if Target("CONNMARK", c.rev, c.data, &r); r.Saves != c.want {
+			t.Errorf("revision %d of %x: got %#x, want %#x", c.rev, c.data, r.Saves, c.want)
+		}
+	}
+}
+
 // Two conditions, and two changes, are what they are one after the other.
 func TestMarksTogether(t *testing.T) {
 	for a := range uint32(64) {
