@@ -34,14 +34,17 @@ const (
 
 // SetLeasesAside gives the lists that Leases could not read another name, so that
 // nothing is lost, and says which: there are five at most, then the last one goes.
+// On a disk that takes nothing they stay where they are.
 func (s *Store) SetLeasesAside() (names []string, err error) {
 	if s.home == nil {
 		return nil, ErrReader
 	}
 	for _, at := range s.damaged {
-		name, e := setAside(at)
-		if err = errors.Join(err, e); e == nil {
+		switch name, e := setAside(at); {
+		case e == nil:
 			names = append(names, name)
+		case at != s.disk || !givesWay(e):
+			err = errors.Join(err, e)
 		}
 	}
 	s.damaged = nil

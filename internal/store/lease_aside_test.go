@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"demine/internal/lease"
 )
 
@@ -79,5 +81,32 @@ func TestLeasesBit(t *testing.T) {
 			t.Errorf("byte %d of %d: %v", i, len(good), err)
 		}
 		good[i] ^= 4
+	}
+}
+
+// On a disk that has become read-only a damaged list stays, and is in nobody's way.
+func TestLeasesDamagedReadOnly(t *testing.T) {
+	ownMounts(t)
+	dir, run := dirs(t)
+	if err := open(t, dir, run).SaveLeases(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, leaseDir, leaseFile), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mount(t, dir, dir, "", unix.MS_BIND, "")
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	mount(t, "none", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
+	s := open(t, dir, run)
+	for n := range 2 {
+		if ls, err := s.Leases(); !errors.Is(err, ErrCorrupt) || len(ls) != n {
+			t.Fatalf("%+v, %v", ls, err)
+		}
+		if names, err := s.SetLeasesAside(); len(names) > 0 || err != nil {
+			t.Errorf("%v, %v", names, err)
+		}
+		if err := s.SaveLeases([]lease.Lease{{ID: "L-22222"}}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
