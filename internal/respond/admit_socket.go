@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,18 +25,22 @@ const (
 )
 
 // destroySockets ends the TCP sockets of this network namespace that send these
-// answers, each by its cookie: a search by addresses would fall back on the socket
-// that listens. Kernels without SOCK_DESTROY (CONFIG_INET_DIAG_DESTROY) leave them.
+// answers, and takes those that it found out of wanted. Each is ended by its
+// cookie: a search by addresses would fall back on the socket that listens. Kernels
+// without SOCK_DESTROY (CONFIG_INET_DIAG_DESTROY) leave them.
 func destroySockets(wanted map[tuple]bool) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	var found [][]byte
+	var found []socket
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
 		all := diagRequest(sockDiagByFamily, netlink.Dump, family, make([]byte, sockID))
 		err := dump(unix.NETLINK_SOCK_DIAG, all, func(b []byte) {
-			if len(b) >= diagAnswerHead+sockID && wanted[socketTuple(b)] {
-				found = append(found, append([]byte{b[0]}, b[diagAnswerHead:diagAnswerHead+sockID]...))
+			if len(b) < diagAnswerHead+sockID {
+				return
+			}
+			if is := socketTuple(b); wanted[is] {
+				found = append(found, socket{is, b[0], bytes.Clone(b[diagAnswerHead : diagAnswerHead+sockID])})
 			}
 		})
 		if errors.Is(err, unix.ENOENT) { // a kernel without inet_diag
@@ -45,10 +50,20 @@ func destroySockets(wanted map[tuple]bool) error {
 			return fmt.Errorf("sockets: %w", err)
 		}
 	}
+	for _, s := range found {
+		delete(wanted, s.is)
+	}
 	return destroy(found)
 }
 
-func destroy(found [][]byte) error {
+// socket is one of TCP, by its addresses and as the kernel names it.
+type socket struct {
+	is     tuple
+	family byte
+	id     []byte
+}
+
+func destroy(found []socket) error {
 	if len(found) == 0 {
 		return nil
 	}
@@ -61,7 +76,7 @@ func destroy(found [][]byte) error {
 		if err := c.SetDeadline(time.Now().Add(nfAnswer)); err != nil {
 			return err
 		}
-		_, err := c.Execute(diagRequest(sockDestroy, netlink.Acknowledge, s[0], s[1:]))
+		_, err := c.Execute(diagRequest(sockDestroy, netlink.Acknowledge, s.family, s.id))
 		switch {
 		case noDestroy(err):
 			return nil
