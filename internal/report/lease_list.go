@@ -67,7 +67,7 @@ func (p *printer) leaseTable(l *LeaseList) {
 		le := &l.Leases[i]
 		left, used := p.say("lease.col.waits"), ""
 		if le.State == lease.Open {
-			left, used = p.say("lease.left", "d", le.Left(l.Clock.Boot)), "?"
+			left, used = p.leaseLeft(le, l.Clock), "?"
 			if l.Used != nil {
 				used = fmt.Sprint(l.Used[le.ID])
 			}
@@ -76,6 +76,14 @@ func (p *printer) leaseTable(l *LeaseList) {
 			p.say("lease.from", "l", sources(le.From)), p.host(le.Who), p.host(le.Why)})
 	}
 	p.table(0, []int{8, 9, 12, 6, 20, 14, 0}, rows)
+}
+
+// leaseLeft is the time that is left to a lease, or that it lets nobody in.
+func (p *printer) leaseLeft(le *lease.Lease, now lease.Clock) string {
+	if le.Lost {
+		return p.say("lease.col.shut")
+	}
+	return p.say("lease.left", "d", le.Left(now.Boot))
 }
 
 // takeOut is the line that takes the leases out of a file, in the form in which
