@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errChanged says that a dump was interrupted by a change (NLM_F_DUMP_INTR).
+// errChanged says that a dump was interrupted by a change (NLM_F_DUMP_INTR, or
+// another number of the ruleset).
 var errChanged = errors.New("changed while it was read")
 
 const (
@@ -52,14 +53,7 @@ func (s *netfilter) close() {
 
 // dump asks for all objects of a type and adds each answer to d.
 func (s *netfilter) dump(typ, family byte, attrs []byte, d *nftrules.Dump) error {
-	s.seq++
-	req := binary.NativeEndian.AppendUint32(nil, uint32(nlmHeader+4+len(attrs)))
-	req = binary.NativeEndian.AppendUint16(req, nfnlSubsysNFTables<<8|uint16(typ))
-	req = binary.NativeEndian.AppendUint16(req, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	req = binary.NativeEndian.AppendUint32(req, s.seq)
-	req = binary.NativeEndian.AppendUint32(req, 0)
-	req = append(append(req, family, 0, 0, 0), attrs...)
-	if err := unix.Sendto(s.fd, req, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := s.request(typ, unix.NLM_F_DUMP, family, attrs); err != nil {
 		return err
 	}
 	var kept error
@@ -83,6 +77,46 @@ func (s *netfilter) dump(typ, family byte, attrs []byte, d *nftrules.Dump) error
 			return kept
 		}
 	}
+}
+
+func (s *netfilter) request(typ byte, flags uint16, family byte, attrs []byte) error {
+	s.seq++
+	req := binary.NativeEndian.AppendUint32(nil, uint32(nlmHeader+4+len(attrs)))
+	req = binary.NativeEndian.AppendUint16(req, nfnlSubsysNFTables<<8|uint16(typ))
+	req = binary.NativeEndian.AppendUint16(req, unix.NLM_F_REQUEST|flags)
+	req = binary.NativeEndian.AppendUint32(req, s.seq)
+	req = binary.NativeEndian.AppendUint32(req, 0)
+	req = append(append(req, family, 0, 0, 0), attrs...)
+	return unix.Sendto(s.fd, req, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+}
+
+// generation is the number of the ruleset as it is now; 0 where the kernel has no
+// such number.
+func (s *netfilter) generation() (uint32, error) {
+	if err := s.request(unix.NFT_MSG_GETGEN, 0, 0, nil); err != nil {
+		return 0, err
+	}
+	n, err := s.receive()
+	if err != nil {
+		return 0, err
+	}
+	b := s.buf[:n]
+	if n < nlmHeader+4 {
+		return 0, nftrules.ErrMalformed
+	}
+	if binary.NativeEndian.Uint16(b[4:]) == unix.NLMSG_ERROR {
+		if err := netlinkErrno(b[nlmHeader:]); !errors.Is(err, unix.EINVAL) {
+			return 0, err
+		}
+		return 0, nil
+	}
+	id := uint32(0)
+	attributes(b[nlmHeader:], 4, func(typ uint16, v []byte) {
+		if typ == unix.NFTA_GEN_ID && len(v) == 4 {
+			id = binary.BigEndian.Uint32(v)
+		}
+	})
+	return id, nil
 }
 
 // receive reads one datagram of the kernel into the buffer.

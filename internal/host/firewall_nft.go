@@ -103,13 +103,27 @@ func interfaceNames() func(uint32) string {
 }
 
 // dumpNFT asks for everything once, for elements if they are wanted. What was
-// read before an error is kept, except when the tables changed meanwhile.
+// read before an error is kept, except when the tables changed meanwhile: of
+// elements only the number of the ruleset tells that, and one that goes makes the
+// kernel pass over another.
 func dumpNFT(elements bool) (*nftrules.Dump, error) {
 	s, err := newNetfilter()
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
+	before, err := s.generation()
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.everything(elements)
+	if after, lost := s.generation(); lost == nil && after != before {
+		err = errChanged
+	}
+	return d, err
+}
+
+func (s *netfilter) everything(elements bool) (*nftrules.Dump, error) {
 	d := &nftrules.Dump{}
 	for _, typ := range []byte{nftrules.GetTable, nftrules.GetChain, nftrules.GetRule, nftrules.GetSet} {
 		if err := s.dump(typ, 0, nil, d); err != nil {
