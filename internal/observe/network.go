@@ -11,7 +11,7 @@ import (
 
 var network = &Observer{
 	Name:  "network",
-	Doc:   "interfaces, addresses and routes of every network namespace with a listener, and the packet filter of those that are not demine's own",
+	Doc:   "interfaces, addresses, routes and marks that are routed by, of every network namespace with a listener, and the packet filter of those that are not demine's own",
 	Sees:  []string{fact.KindNetwork},
 	Needs: []string{"process", "socket"},
 	See:   seeNetworks,
