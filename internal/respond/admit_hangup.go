@@ -2,6 +2,7 @@ package respond
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -10,9 +11,8 @@ import (
 )
 
 // hangUp ends the servers' sockets of TCP connections: on this host, and of those
-// that are sent on, in the other network namespaces of it. Where one is not found
-// by the addresses that this host's conntrack has, it is sought by those that a
-// namespace's own has; on a busy host to read that takes ten milliseconds for each.
+// that are sent on, in all other network namespaces of it. What is found in one of
+// them says nothing of the others: whoever may make one can have any address there.
 func hangUp(gone []connection, local map[netip.Addr]bool) error {
 	here, sentOn := map[tuple]bool{}, map[tuple]bool{}
 	for _, c := range gone {
@@ -27,20 +27,17 @@ func hangUp(gone []connection, local map[netip.Addr]bool) error {
 	if err := destroySockets(here); err != nil || len(sentOn) == 0 {
 		return err
 	}
-	if err := host.InOtherNetNS(func() error { return destroySockets(sentOn) }); err != nil || len(sentOn) == 0 {
-		return err
-	}
 	return host.InOtherNetNS(func() error {
 		wanted, err := translated(sentOn)
 		return errors.Join(err, destroySockets(wanted))
 	})
 }
 
-// translated gives for answers of servers how this network namespace knows them,
-// where its own rules send packets on (a proxy beside a container). It counts in
-// this namespace only: who owns it may write into its conntrack.
+// translated adds to answers of servers how the servers of this network namespace
+// know them, where its own rules send packets on (a proxy beside a container). It
+// counts in this namespace only: who owns it may write into its conntrack.
 func translated(answers map[tuple]bool) (map[tuple]bool, error) {
-	wanted := map[tuple]bool{}
+	wanted := maps.Clone(answers)
 	for _, v6 := range []bool{false, true} {
 		if !has(answers, v6) {
 			continue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"testing"
@@ -25,6 +26,39 @@ func (l *filterLab) stay(ns string) {
 		_ = c.Process.Kill()
 		_ = c.Wait()
 	})
+}
+
+// mirror is a namespace with addresses that are others' elsewhere, older than what
+// comes after it.
+func (l *filterLab) mirror(addrs ...string) (ns string) {
+	ns = l.host + "m"
+	l.run("ip netns add "+ns, "")
+	l.t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
+	l.run("ip -n "+ns+" link set lo up", "")
+	for _, a := range addrs {
+		l.run("ip -n "+ns+" addr add "+a+"/32 dev lo", "")
+	}
+	l.stay(ns)
+	return ns
+}
+
+// pair connects two addresses of a namespace.
+func (l *filterLab) pair(ns string, from, to netip.AddrPort) {
+	var err error
+	l.in(ns, func() {
+		var ln net.Listener
+		if ln, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(to)); err != nil {
+			return
+		}
+		l.t.Cleanup(func() { ln.Close() })
+		var c net.Conn
+		if c, err = net.DialTCP("tcp", net.TCPAddrFromAddrPort(from), net.TCPAddrFromAddrPort(to)); err == nil {
+			l.t.Cleanup(func() { c.Close() })
+		}
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // push sends to whoever connects, all the time, and waits for no word of theirs.
@@ -56,7 +90,8 @@ func (l *filterLab) push(address string) {
 
 // A container's server that goes on sending does not begin a flow anew that was
 // cut, be its port published as the same one, so that nothing tells the flow that
-// it would begin from the one that was cut; or be there a proxy beside it.
+// it would begin from the one that was cut; be there a proxy beside it; or another
+// connection of the same addresses in a namespace that somebody made.
 func TestAdmitCutPushed(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -69,6 +104,7 @@ func TestAdmitCutPushed(t *testing.T) {
 			t.Run(c.name+" "+h.name, func(t *testing.T) {
 				t.Parallel()
 				l := newFilterLab(t)
+				decoy := l.mirror(labEvil4, "172.18.0.2")
 				h.load(l)
 				box := l.host + "c"
 				backend := h.doors[0].At.Backend
@@ -94,6 +130,9 @@ func TestAdmitCutPushed(t *testing.T) {
 				_ = flow.SetReadDeadline(time.Now().Add(labAnswer))
 				if _, err := io.ReadFull(flow, make([]byte, 400)); err != nil {
 					t.Fatalf("nothing comes: %v", err)
+				}
+				if c.own == c.to {
+					l.pair(decoy, netip.AddrPortFrom(netip.MustParseAddr("172.18.0.2"), uint16(c.own)), flow.LocalAddr().(*net.TCPAddr).AddrPort())
 				}
 				l.dismiss(a)
 				if !hungUp(flow) {

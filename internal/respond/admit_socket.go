@@ -25,9 +25,8 @@ const (
 )
 
 // destroySockets ends the TCP sockets of this network namespace that send these
-// answers, and takes those that it found out of wanted. Each is ended by its
-// cookie: a search by addresses would fall back on the socket that listens. Kernels
-// without SOCK_DESTROY (CONFIG_INET_DIAG_DESTROY) leave them.
+// answers, each by its cookie: a search by addresses would fall back on the socket
+// that listens. Kernels without SOCK_DESTROY (CONFIG_INET_DIAG_DESTROY) leave them.
 func destroySockets(wanted map[tuple]bool) error {
 	if len(wanted) == 0 {
 		return nil
@@ -39,8 +38,8 @@ func destroySockets(wanted map[tuple]bool) error {
 			if len(b) < diagAnswerHead+sockID {
 				return
 			}
-			if is := socketTuple(b); wanted[is] {
-				found = append(found, socket{is, b[0], bytes.Clone(b[diagAnswerHead : diagAnswerHead+sockID])})
+			if wanted[socketTuple(b)] {
+				found = append(found, socket{b[0], bytes.Clone(b[diagAnswerHead : diagAnswerHead+sockID])})
 			}
 		})
 		if errors.Is(err, unix.ENOENT) { // a kernel without inet_diag
@@ -50,15 +49,11 @@ func destroySockets(wanted map[tuple]bool) error {
 			return fmt.Errorf("sockets: %w", err)
 		}
 	}
-	for _, s := range found {
-		delete(wanted, s.is)
-	}
 	return destroy(found)
 }
 
-// socket is one of TCP, by its addresses and as the kernel names it.
+// socket is one of TCP, as the kernel names it.
 type socket struct {
-	is     tuple
 	family byte
 	id     []byte
 }
