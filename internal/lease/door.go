@@ -16,8 +16,9 @@ import (
 // and makes the doors.
 func (p *Plan) find(x *relate.Index) error {
 	var there []relate.Exposure
+	n := relate.NetOf(x.S)
 	for _, e := range x.Exposures {
-		if e.Proto == p.Proto && (!e.Apart && e.Port == p.Port || e.Apart && publishes(&e, p.Port)) {
+		if e.Proto == p.Proto && (!e.Apart && e.Port == p.Port || e.Apart && publishes(n, &e, p.Port)) {
 			there = append(there, e)
 		}
 	}
@@ -44,9 +45,21 @@ func (p *Plan) find(x *relate.Index) error {
 	return p.heard(x, there)
 }
 
-// publishes reports whether a port of the host leads to a container's listener.
-func publishes(e *relate.Exposure, port int) bool {
-	return slices.ContainsFunc(e.Published, func(at string) bool { return strings.HasSuffix(at, fmt.Sprintf(":%d", port)) })
+// publishes reports whether a port of the host leads to a container's listener:
+// for somebody, or, where everybody is dropped behind the rule that sends it on,
+// by that rule.
+func publishes(n *relate.Net, e *relate.Exposure, port int) bool {
+	if slices.ContainsFunc(e.Published, func(at string) bool { return strings.HasSuffix(at, fmt.Sprintf(":%d", port)) }) {
+		return true
+	}
+	a, err := netip.ParseAddr(e.Addr)
+	for _, v6 := range []bool{false, true} {
+		d := relate.Door{Proto: e.Proto, Addr: a.Unmap(), Port: e.Port, NetNS: e.NetNS, V6: v6}
+		if err == nil && !a.IsLoopback() && slices.Contains(n.Fronts(d), port) {
+			return true
+		}
+	}
+	return false
 }
 
 // add makes a door for each family in which somebody shall come in by it.

@@ -249,6 +249,9 @@ func TestDoorwaysPublished(t *testing.T) {
 	} {
 		nets := dockerHost()
 		n := NetOf(&fact.Snapshot{Network: nets, Firewall: live(dockerNat+dockerForward+c.more, false)})
+		if got := n.Fronts(inside); !slices.Equal(got, []int{16379}) || n.Fronts(own) != nil {
+			t.Errorf("%s: sent on from ports %v", c.name, got)
+		}
 		followed := n.Followed(own)
 		if followed.Also.String() != "172.17.0.2:6379" {
 			t.Errorf("%s: followed to %s", c.name, followed.Also)

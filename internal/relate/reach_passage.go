@@ -47,6 +47,20 @@ func (n *Net) front(d Door) []way {
 	})
 }
 
+// Fronts are the ports of this host that rules send on to a door in a container,
+// whoever may pass.
+func (n *Net) Fronts(d Door) (out []int) {
+	if n.other(d.NetNS) == nil {
+		return nil
+	}
+	for _, w := range n.front(d) {
+		if !slices.Contains(out, w.port) {
+			out = append(out, w.port)
+		}
+	}
+	return out
+}
+
 // follow walks from every interface by which some of from may come, with those
 // who may.
 func (n *Net) follow(d Door, x way, from []netip.Prefix, f func(iface string, part sources, w *walk)) {
