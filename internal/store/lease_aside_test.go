@@ -1,10 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/iotest"
 
 	"golang.org/x/sys/unix"
 
@@ -107,6 +111,32 @@ func TestLeasesDamagedReadOnly(t *testing.T) {
 		}
 		if err := s.SaveLeases([]lease.Lease{{ID: "L-22222"}}); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// What could not be read is no damage: nobody knows what is in it.
+func TestLeasesUnread(t *testing.T) {
+	s, dir := leaseStore(t)
+	if err := s.SaveLeases([]lease.Lease{{ID: "L-22222"}}); err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, leaseDir, leaseFile)
+	sealed, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(list), os.Mkdir(list, 0o700)); err != nil { // it opens, and reading is EISDIR
+		t.Fatal(err)
+	}
+	if _, err := s.Leases(); !errors.Is(err, unix.EISDIR) || errors.Is(err, ErrCorrupt) || len(s.damaged) > 0 {
+		t.Errorf("%v, damaged: %d", err, len(s.damaged))
+	}
+	for n := range sealed {
+		failing := io.MultiReader(bytes.NewReader(sealed[:n]), iotest.ErrReader(&fs.PathError{Op: "read", Path: list, Err: unix.EIO}))
+		err := readSealed(failing, func(r io.Reader) error { _, err := io.ReadAll(r); return err })
+		if !errors.Is(err, unix.EIO) || errors.Is(err, ErrCorrupt) {
+			t.Errorf("after %d bytes: %v", n, err)
 		}
 	}
 }

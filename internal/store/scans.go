@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -192,12 +193,23 @@ func read(at *folder, dir, name string, f func(io.Reader) error) error {
 		return err
 	}
 	defer file.Close()
-	r, err := unseal(file)
-	if err != nil {
+	if err := readSealed(file, f); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if err := f(r); err != nil {
-		return fmt.Errorf("%s: %w: %w", name, ErrCorrupt, err)
-	}
 	return nil
+}
+
+// readSealed tells what is damaged from what could not be read this time: the
+// latter says nothing about the file.
+func readSealed(r io.Reader, f func(io.Reader) error) error {
+	opened, err := unseal(r)
+	if err != nil {
+		return err
+	}
+	err = f(opened)
+	var reading *fs.PathError
+	if err == nil || errors.As(err, &reading) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }

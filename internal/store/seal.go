@@ -37,7 +37,12 @@ func seal(w io.Writer) (io.Writer, error) {
 // unseal gives what was sealed.
 func unseal(r io.Reader) (io.Reader, error) {
 	head := make([]byte, sealing)
-	if _, err := io.ReadFull(r, head); err != nil || !bytes.HasPrefix(head, []byte(magic)) {
+	_, err := io.ReadFull(r, head)
+	short := err == io.EOF || err == io.ErrUnexpectedEOF
+	if err != nil && !short {
+		return nil, err
+	}
+	if short || !bytes.HasPrefix(head, []byte(magic)) {
 		return nil, fmt.Errorf("%w: no head", ErrCorrupt)
 	}
 	return cipher.StreamReader{S: stream(head[len(magic):]), R: r}, nil
