@@ -63,6 +63,9 @@ func (l *Leases) change(ctx context.Context, id string, closing bool,
 		return lease.Lease{}, s, err
 	}
 	le, none := d.find(id)
+	if i := slices.IndexFunc(s.Over, func(o Over) bool { return closing && o.Lease.ID == id && o.Why == lease.EndHand }); i >= 0 {
+		return s.Over[i].Lease, s, err // what was begun before has come to its end
+	}
 	if none != nil {
 		return lease.Lease{}, s, cmp.Or(err, none)
 	}
@@ -76,6 +79,9 @@ func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long b
 	return l.change(ctx, id, false, func(d *desk, le lease.Lease, who lease.Person) (lease.Lease, error) {
 		if le.State != lease.Open {
 			return le, ErrNoLease
+		}
+		if le.Over(d.now) != "" {
+			return le, respond.Refuse("refuse.lease.ending", "id", id)
 		}
 		if le.RequestedBy != nil && le.RequestedBy.Account == who.Account {
 			return le, respond.Refuse("refuse.lease.extend-own", "account", who.Account, "id", id, "by", by.String())
@@ -138,10 +144,11 @@ func (l *Leases) Close(ctx context.Context, id string, cut bool) (lease.Lease, S
 		if err := d.tell(lease.Event{Kind: lease.Intend, Doing: lease.DidClose, ID: le.ID, By: &by}); err != nil {
 			d.log.Warn("audit trail", "error", err) // closing must not wait for a disk
 		}
+		begun := d.beginEnd([]lease.Lease{le}, lease.EndHand) // what cannot be written is closed all the same
 		var s Swept
 		err := d.end(ctx, le, lease.EndHand, &by, &s)
 		if len(s.Over) == 0 {
-			return le, err
+			return le, d.failed(lease.DidClose, &le, errors.Join(begun, err))
 		}
 		err = errors.Join(err, d.save())
 		if d.closed() {

@@ -18,7 +18,7 @@ func (d *desk) hold(ctx context.Context, ls []lease.Lease, seen sight, s *Swept)
 	var errs []error
 	for _, le := range ls {
 		at, err := d.find(le.ID)
-		if err != nil {
+		if err != nil || at.Over(d.now) != "" { // it ends, and what it blocks until then stays blocked
 			continue
 		}
 		b, barred := at.Barred(seen.x)

@@ -185,7 +185,7 @@ func (k *keeper) warnAll(d *desk, open []lease.Lease) error {
 	changed := false
 	for i := range open {
 		left := open[i].Left(d.now.Boot)
-		if open[i].Warned || left > open[i].WarnAt() {
+		if open[i].Warned || left > open[i].WarnAt() || open[i].Over(d.now) != "" {
 			continue
 		}
 		le, err := d.find(open[i].ID)

@@ -44,6 +44,5 @@ func (d *desk) anybodys(le *lease.Lease) bool {
 	if le.State == lease.Requested {
 		return d.tooOld(le)
 	}
-	why := le.Over(d.now)
-	return why == lease.EndTime || why == lease.EndBoot
+	return le.Boot != d.now.ID || le.Left(d.now.Boot) == 0
 }

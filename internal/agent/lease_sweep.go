@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,13 +120,32 @@ func (d *desk) remember(in respond.Admitted, well bool) {
 	}
 }
 
-// endOver ends what is over by the clocks.
+// endOver ends what is over by its record or the clocks.
 func (d *desk) endOver(ctx context.Context, s *Swept) error {
-	var errs []error
+	clockSet := d.which(func(l *lease.Lease) bool { return l.Over(d.now) == lease.EndClock })
+	errs := []error{d.beginEnd(clockSet, lease.EndClock)}
 	for _, le := range d.which(func(l *lease.Lease) bool { return l.Over(d.now) != "" }) {
 		errs = append(errs, d.tryEnd(ctx, le, le.Over(d.now), s))
 	}
 	return errors.Join(errs...)
+}
+
+// beginEnd writes down that leases end before their time, before anything of them
+// is taken out: one of which that fails halfway, or whose demine is killed there,
+// must not come in force again, whoever looks next and whatever the clocks say then.
+func (d *desk) beginEnd(ls []lease.Lease, why string) error {
+	begun := false
+	for i := range ls {
+		at, err := d.find(ls[i].ID)
+		if err != nil || at.Ending != "" && at.Cut == ls[i].Cut {
+			continue
+		}
+		at.Ending, at.Cut, begun = cmp.Or(at.Ending, why), ls[i].Cut, true
+	}
+	if !begun {
+		return nil
+	}
+	return d.save()
 }
 
 // tryEnd ends a lease. One that cannot be ended stays on the list and is tried
@@ -174,12 +194,11 @@ func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error
 	if err != nil {
 		return unavailable(err)
 	}
-	var errs []error
 	still := d.missing(again)
+	gone = slices.DeleteFunc(gone, func(le lease.Lease) bool { return !still(&le) })
+	errs := []error{d.beginEnd(gone, lease.EndGone)}
 	for _, le := range gone {
-		if still(&le) {
-			errs = append(errs, d.tryEnd(ctx, le, lease.EndGone, s))
-		}
+		errs = append(errs, d.tryEnd(ctx, le, lease.EndGone, s))
 	}
 	return errors.Join(errs...)
 }

@@ -28,6 +28,7 @@ type heldFilter struct {
 	cut      map[netip.Prefix]respond.Admission // whose flows are to be cut
 	flows    map[netip.Prefix]bool              // established
 	stuck    string                             // the lease that cannot be taken out
+	uncut    string                             // the lease that can, but for its flows
 	slow     time.Duration                      // how long a look takes
 	blind    int                                // looks that see no element
 	unread   error                              // why the host's own rules cannot be read
@@ -57,6 +58,10 @@ func (f *heldFilter) Dismiss(_ context.Context, as []respond.Admission) error {
 			continue
 		}
 		delete(f.held, a.From)
+		if a.Cut && a.Lease == f.uncut {
+			f.cut[a.From] = a
+			return errors.New("blocked, and still there")
+		}
 		delete(f.cut, a.From)
 		if a.Cut {
 			delete(f.flows, a.From)

@@ -29,12 +29,15 @@ const (
 	EndGone  = "gone"   // its element was taken out of the packet filter by hand
 )
 
-// Over says why a lease is over by the clocks alone; empty: it is not.
+// Over says why a lease is over, by its record and the clocks alone; empty: it is
+// not.
 func (l *Lease) Over(c Clock) string {
 	skew := l.Skew(c)
 	switch {
 	case l.Boot != c.ID:
 		return EndBoot
+	case l.Ending != "":
+		return l.Ending
 	case l.Left(c.Boot) == 0:
 		return EndTime
 	case skew > MaxSkew || skew < -MaxSkew:

@@ -55,6 +55,7 @@ type Lease struct {
 	Passes      []string      `json:"passes,omitempty"`    // barriers that its opening passed
 	Lost        bool          `json:"lost,omitempty"`      // a reload threw it out and it could not be put back yet
 	HeldBy      string        `json:"held_by,omitempty"`   // the barrier for which it is not put back; it is Lost then
+	Ending      string        `json:"ending,omitempty"`    // why its end was begun before its time: it never comes in force again
 }
 
 // Person is an operator with the account that they logged in to, which sudo

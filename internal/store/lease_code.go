@@ -17,7 +17,7 @@ import (
 // one beside them.
 
 // listFormat is the first byte. Other fields, or another order: another number.
-const listFormat = 1
+const listFormat = 2
 
 const usualLease = 256 // bytes of one, more or less
 
@@ -59,7 +59,7 @@ func (c *coder) list(l *leases) {
 }
 
 func (c *coder) lease(l *lease.Lease) {
-	for _, s := range []*string{&l.ID, &l.Proto, &l.Who, &l.Why, &l.State, &l.Boot, &l.NetNS, &l.Service, &l.Container, &l.HeldBy} {
+	for _, s := range []*string{&l.ID, &l.Proto, &l.Who, &l.Why, &l.State, &l.Boot, &l.NetNS, &l.Service, &l.Container, &l.HeldBy, &l.Ending} {
 		c.text(s)
 	}
 	for _, x := range []*bool{&l.Anyone, &l.Long, &l.Bare, &l.Cut, &l.Warned, &l.Lost} {
