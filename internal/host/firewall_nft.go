@@ -112,11 +112,17 @@ func dumpNFT(elements bool) (*nftrules.Dump, error) {
 		return nil, err
 	}
 	defer s.close()
+	if !elements {
+		return s.everything(false)
+	}
 	before, err := s.generation()
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.everything(elements)
+	d, err := s.everything(true)
+	if err != nil { // the rest of an answer may still wait to be read
+		return d, err
+	}
 	if after, lost := s.generation(); lost == nil && after != before {
 		err = errChanged
 	}

@@ -120,7 +120,7 @@ func ruleSum(sets []fact.Ruleset) uint64 {
 			if relate.HoldsLeases(&sets[i], c) {
 				continue
 			}
-			fmt.Fprintln(h, sets[i].Ref, c.Name, c.Policy)
+			fmt.Fprintln(h, sets[i].Ref, c.Name, c.Hook, c.Priority, c.Type, c.Policy)
 			for k := range c.Rules {
 				if !isDoorway(c.Rules[k]) {
 					fmt.Fprintln(h, c.Rules[k].Text)

@@ -134,14 +134,15 @@ func (l leases) without(a Admission) leases {
 	return l
 }
 
-// leftOutOf are these without the one of the same key. They stay as they are:
-// what was in force is compared with what shall be.
+// leftOutOf are these without those of the same key: a rule of iptables may stand
+// twice. They themselves stay as they are: what was in force is compared with what
+// shall be.
 func (a Admission) leftOutOf(as []Admission) []Admission {
-	i := slices.IndexFunc(as, func(o Admission) bool { return o.Port == a.Port && o.key() == a.key() })
-	if i < 0 {
+	same := func(o Admission) bool { return o.Port == a.Port && o.key() == a.key() }
+	if !slices.ContainsFunc(as, same) {
 		return as
 	}
-	return slices.Concat(as[:i], as[i+1:])
+	return slices.DeleteFunc(slices.Clone(as), same)
 }
 
 func (a Admission) ended() Admission {

@@ -100,6 +100,26 @@ func TestAdmitSavedLegacy(t *testing.T) {
 	}
 }
 
+// A rule that somebody made twice is closed twice; another lease stays.
+func TestDismissTwice(t *testing.T) {
+	l, h := aloneHost(t, "")
+	a, b := h.admission("L-4", labApp4+"/32", time.Hour), h.admission("L-E", labEvil4+"/32", time.Hour)
+	l.admit(h, a, b)
+	again := ""
+	for line := range strings.Lines(l.save()[0]) {
+		if rule, ok := strings.CutPrefix(line, "-A "+relate.LeaseChain+" "); ok && strings.Contains(rule, "L-4") {
+			again = rule
+		}
+	}
+	l.sh("iptables-legacy -t mangle -A "+relate.LeaseChain+" "+again, "")
+	l.dismiss(a)
+	l.mustNotReach(labApp4, h.port)
+	l.mustReach(labEvil4, h.port)
+	if left := l.save()[0]; strings.Contains(left, "L-4") {
+		t.Error(left)
+	}
+}
+
 // Where there is no such list, saved rules end with the date in them.
 func TestAdmitSavedByDate(t *testing.T) {
 	l, h := aloneHost(t, "no/list") // a name that the kernel refuses
