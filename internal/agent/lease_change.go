@@ -129,12 +129,16 @@ func (d *desk) prolong(ctx context.Context, longer *lease.Lease) error {
 }
 
 // Close ends a lease, or withdraws a request. With cut, connections that it let
-// in end too. One that is Closed is so, whatever error is given with it.
+// in end too. One that is Closed or Withdrawn is so, whatever error is given with it.
 func (l *Leases) Close(ctx context.Context, id string, cut bool) (lease.Lease, Swept, error) {
 	return l.change(ctx, id, true, func(d *desk, le lease.Lease, by lease.Person) (lease.Lease, error) {
 		if le.State == lease.Requested {
 			d.drop(id)
-			return le, errors.Join(d.save(), d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &le, By: &by}))
+			if err := d.save(); err != nil {
+				return le, err
+			}
+			le.State = lease.Withdrawn
+			return le, d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &le, By: &by})
 		}
 		if le.Cut = le.Cut || cut; cut {
 			if err := d.filter.MayCut(le.Admissions(0)); err != nil {

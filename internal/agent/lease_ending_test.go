@@ -173,3 +173,21 @@ func TestEndBegunIsNotHeld(t *testing.T) {
 		t.Errorf("%+v, %+v, %v", s, f, err)
 	}
 }
+
+// A request is withdrawn whatever cannot be read of the packet filter, and is told so.
+func TestWithdrawUnread(t *testing.T) {
+	l, f, now := office(t)
+	saveLeases(t, l, lease.Lease{ID: "L-7Q2KD", State: lease.Requested, Opened: now.Wall, By: lease.Person{Account: "alice"}})
+	f.unread = errors.New("a rule that cannot be read")
+	le, _, err := l.Close(t.Context(), "L-7Q2KD", false)
+	if !errors.Is(err, f.unread) || le.State != lease.Withdrawn {
+		t.Errorf("%+v, %v", le, err)
+	}
+	f.unread = nil
+	if got := lastEvent(t, l); got != lease.DidRefuse {
+		t.Errorf("the trail ends with %q", got)
+	}
+	if ls := l.InState(lease.Requested, lease.Withdrawn); len(ls) > 0 {
+		t.Errorf("on the list: %+v", ls)
+	}
+}

@@ -230,6 +230,7 @@ func (d *desk) forgetRequests() error {
 	var errs []error
 	for i := range old {
 		d.drop(old[i].ID)
+		old[i].State = lease.Withdrawn
 		errs = append(errs, d.tell(lease.Event{Kind: lease.DidRefuse, Lease: &old[i], Why: lease.EndTime}))
 	}
 	return errors.Join(errs...)

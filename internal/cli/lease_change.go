@@ -58,14 +58,7 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 				return err
 			}
 			le, swept, err := a.leases().Close(cmd.Context(), id, cut)
-			ids := []string{"lease.closed"}
-			switch {
-			case le.State == lease.Requested:
-				ids = []string{"lease.withdrawn"}
-			case !le.Cut:
-				ids = append(ids, "lease.closed.stay")
-			}
-			return a.leaseChanged(cmd, &le, 0, &swept, err, json, id, ids...)
+			return a.leaseChanged(cmd, &le, 0, &swept, err, json, id, closedSays(&le)...)
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
@@ -76,10 +69,21 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 	return cmd
 }
 
+// closedSays are the sentences about what was closed.
+func closedSays(le *lease.Lease) []string {
+	switch {
+	case le.State == lease.Withdrawn:
+		return []string{"lease.withdrawn"}
+	case le.Cut:
+		return []string{"lease.closed"}
+	}
+	return []string{"lease.closed", "lease.closed.stay"}
+}
+
 // leaseChanged prints what became of a lease, and what went wrong beside that.
 func (a *app) leaseChanged(cmd *cobra.Command, le *lease.Lease, left time.Duration, s *agent.Swept, err error, json bool, id string,
 	says ...string) error {
-	swept, done := sweptWords(s), err == nil || le.State == lease.Closed
+	swept, done := sweptWords(s), err == nil || le.State == lease.Closed || le.State == lease.Withdrawn
 	var wrote error
 	switch {
 	case json && done:

@@ -29,6 +29,7 @@ type Ask struct {
 // States of a Lease.
 const (
 	Requested = "requested" // waits for an approval by another account
+	Withdrawn = "withdrawn" // a request of which nothing will become
 	Open      = "open"
 	Ended     = "ended"  // its time was over, or the host's
 	Closed    = "closed" // before its time

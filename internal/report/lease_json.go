@@ -14,7 +14,7 @@ import (
 type LeaseView struct {
 	ID          string    `json:"id,omitempty"`   // empty: it is only planned
 	Host        string    `json:"host,omitempty"` // of a request: where it was made, and can be approved
-	State       string    `json:"state"`          // planned, requested, open, ended, closed
+	State       string    `json:"state"`          // planned, requested, withdrawn, open, ended, closed
 	Proto       string    `json:"proto"`
 	Port        int       `json:"port"`
 	From        []string  `json:"from"`
