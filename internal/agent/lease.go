@@ -75,7 +75,7 @@ type desk struct {
 	changed bool              // the list, otherwise than by what it is shorter
 	in      *respond.Admitted // what the filter held when reconcile had nothing to do; nil: it changed that
 
-	damaged []string // names of lists that could not be read, and were set aside
+	damaged []string // names of lists that could not be read, as they are kept
 
 	keeper *keeper // nil: it is not the keeper who looks
 	later  bool    // what a reload threw out is not put back this time
@@ -139,10 +139,10 @@ func (d *desk) begin(ctx context.Context) (err error) {
 		return err
 	}
 	d.list, err = d.st.Leases()
+	d.apart, d.list = d.parted()
 	if errors.Is(err, store.ErrCorrupt) {
 		err = d.mend(ctx, err)
 	}
-	d.apart, d.list = d.parted()
 	return err
 }
 

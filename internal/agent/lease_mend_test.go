@@ -2,12 +2,19 @@ package agent
 
 import (
 	"bytes"
+	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"demine/internal/lease"
+	"demine/internal/respond"
+	"demine/internal/store"
 )
 
 // A list that cannot be read closes what it alone explained, and disables nothing.
@@ -32,11 +39,12 @@ func TestListDamaged(t *testing.T) {
 			if tt.beside {
 				copyFile(t, list, filepath.Join(l.run, "leases", "list"))
 			}
-			tellOpened(t, l, le)
+			tellTrail(t, l, lease.DidOpen, le)
 			if !tt.inForce {
 				if err := f.Retire(t.Context()); err != nil {
 					t.Fatal(err)
 				}
+				tellTrail(t, l, lease.DidClose, le)
 			}
 			if err := os.WriteFile(list, []byte("damaged"), 0o600); err != nil {
 				t.Fatal(err)
@@ -86,15 +94,118 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// tellOpened writes into the trail that a lease was opened.
-func tellOpened(t *testing.T, l *Leases, le lease.Lease) {
+// tellTrail writes into the trail what became of leases.
+func tellTrail(t *testing.T, l *Leases, kind string, ls ...lease.Lease) {
 	t.Helper()
 	d, err := l.desk(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.close()
-	if err := d.tell(lease.Event{Kind: lease.DidOpen, Lease: &le}); err != nil {
+	for i := range ls {
+		if err := d.tell(lease.Event{Kind: kind, Lease: &ls[i]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// spoil puts a list into memory that cannot be read.
+func spoil(t *testing.T, l *Leases) (list string) {
+	t.Helper()
+	list = filepath.Join(l.run, "leases", "list")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(list), 0o700), os.WriteFile(list, []byte("damaged"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// Beside a damaged list the intact one keeps what the filter of this network namespace
+// says nothing about; what the trail knows to be over it does not keep.
+func TestListDamagedBeside(t *testing.T) {
+	l, f, now := office(t)
+	le := give(t, l, f)
+	as := func(id, netns string, change func(*lease.Lease)) lease.Lease {
+		le := lease.Begin(id, lease.Ask{Proto: "tcp", Port: 6381, From: []netip.Prefix{stranger}, For: time.Hour}, *now)
+		le.NetNS = netns
+		change(&le)
+		return le
+	}
+	asked := func(le *lease.Lease) { le.State, le.Until = lease.Requested, time.Time{} }
+	held := func(le *lease.Lease) { le.Lost, le.HeldBy = true, "inet fw input: drop" }
+	open := func(*lease.Lease) {}
+	over := []lease.Lease{as("L-22222", "cookie-1", held), as("L-33333", "cookie-7", open), as("L-44444", "cookie-1", asked)}
+	kept := []lease.Lease{as("L-55555", "cookie-1", held), as("L-66666", "cookie-7", open), as("L-77777", "cookie-1", asked), le}
+	gone := as("L-88888", "cookie-1", open)
+	all := slices.Concat(over, kept, []lease.Lease{gone})
+	tellTrail(t, l, lease.DidOpen, all...)
+	tellTrail(t, l, lease.DidEnd, over[:2]...)
+	tellTrail(t, l, lease.DidRefuse, over[2])
+	saveAll(t, l, all)
+	spoil(t, l)
+	d, err := l.desk(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	names := func(ls []lease.Lease) (out []string) {
+		for _, le := range ls {
+			out = append(out, le.ID)
+		}
+		slices.Sort(out)
+		return out
+	}
+	swept, err := d.reconcile(t.Context())
+	if diff := cmp.Diff(names(kept), names(d.all())); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	if o := swept.Over; len(o) != 1 || o[0].Lease.ID != gone.ID || o[0].Why != lease.EndList {
+		t.Errorf("%+v", o)
+	}
+	d.release()
+	if last := lastEvent(t, l); last != lease.DidClose {
+		t.Errorf("the trail ends with %s", last)
+	}
+}
+
+// While the filter cannot be read nobody knows what is in force: both lists stay, and
+// all that is on the intact one.
+func TestListDamagedUnread(t *testing.T) {
+	l, f, _ := office(t)
+	le := give(t, l, f)
+	list := spoil(t, l)
+	f.unread = errors.New("busy")
+	if _, err := l.List(t.Context()); !errors.Is(err, f.unread) || !errors.Is(err, store.ErrCorrupt) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(list); err != nil {
+		t.Error(err)
+	}
+	f.unread = nil
+	if out, err := l.List(t.Context()); err != nil || len(out.Leases) != 1 || out.Leases[0].ID != le.ID || len(f.held) != 1 {
+		t.Errorf("%+v, in force %+v, %v", out, f.held, err)
+	}
+}
+
+// A filter that cannot hold leases holds none.
+func TestListDamagedNoFilter(t *testing.T) {
+	l, f, _ := office(t)
+	give(t, l, f)
+	spoil(t, l)
+	f.unread = respond.ErrUnavailable
+	if out, err := l.List(t.Context()); err != nil || len(out.Leases) > 0 || len(out.Swept.Over) != 1 {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+// saveAll writes a list with leases of any network namespace.
+func saveAll(t *testing.T, l *Leases, ls []lease.Lease) {
+	t.Helper()
+	d, err := l.desk(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	if err := d.st.SaveLeases(ls); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -109,7 +109,7 @@ func TestOldRecord(t *testing.T) {
 // A trail is about the leases of every network namespace.
 func TestTrailOfNetNS(t *testing.T) {
 	l, here, now := office(t)
-	tellOpened(t, l, give(t, l, here))
+	tellTrail(t, l, lease.DidOpen, give(t, l, here))
 	for ns, f := range map[string]*heldFilter{"cookie-1": here, "cookie-7": newFilter(now)} {
 		enter(l, ns, f)
 		if c, err := l.Trail(t.Context(), func(lease.Event) {}); err != nil || !c.Good() {

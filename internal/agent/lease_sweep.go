@@ -183,34 +183,46 @@ func (d *desk) end(ctx context.Context, le lease.Lease, why string, by *lease.Pe
 }
 
 // endGone closes leases whose elements were taken out by hand, while the table
-// stands and others of it may still be there. One look is not believed: what a
-// lease ends for is written in its trail for good.
+// stands and others of it may still be there.
 func (d *desk) endGone(ctx context.Context, in respond.Admitted, s *Swept) error {
-	gone := d.which(d.missing(in))
-	if len(gone) == 0 {
-		return nil
-	}
-	again, err := d.filter.Admitted(ctx)
-	if err != nil {
-		return unavailable(err)
-	}
-	still := d.missing(again)
-	gone = slices.DeleteFunc(gone, func(le lease.Lease) bool { return !still(&le) })
-	errs := []error{d.beginEnd(gone, lease.EndGone)}
+	gone, err := d.missed(ctx, in, d.missing)
+	errs := []error{err, d.beginEnd(gone, lease.EndGone)}
 	for _, le := range gone {
 		errs = append(errs, d.tryEnd(ctx, le, lease.EndGone, s))
 	}
 	return errors.Join(errs...)
 }
 
+// missed are the leases that two looks have missed, of which in is the first. One is
+// not believed: what a lease ends for is written in its trail for good.
+func (d *desk) missed(ctx context.Context, in respond.Admitted,
+	missing func(respond.Admitted) func(*lease.Lease) bool) ([]lease.Lease, error) {
+	gone := d.which(missing(in))
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	again, err := d.filter.Admitted(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	still := missing(again)
+	return slices.DeleteFunc(gone, func(le lease.Lease) bool { return !still(&le) }), nil
+}
+
 // missing tells leases of which an element is not there, although the table is.
-// What could not be put back is not there either, and nobody took it out: see
-// putBack.
 func (d *desk) missing(in respond.Admitted) func(*lease.Lease) bool {
+	partial := d.partial(in)
+	return func(le *lease.Lease) bool {
+		return in.Mark != 0 && partial(le) && le.Left(d.now.Boot) > endSlack
+	}
+}
+
+// partial tells leases of which an element is not there. What could not be put back
+// is not there either, and nobody took it out: see putBack.
+func (d *desk) partial(in respond.Admitted) func(*lease.Lease) bool {
 	there := sourcesOf(in.Admissions)
 	return func(le *lease.Lease) bool {
-		tried := le.Lost || le.Over(d.now) != ""
-		return in.Mark != 0 && !tried && there[le.ID] < len(le.From) && le.Left(d.now.Boot) > endSlack
+		return !le.Lost && le.Over(d.now) == "" && there[le.ID] < len(le.From)
 	}
 }
 

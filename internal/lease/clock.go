@@ -27,6 +27,7 @@ const (
 	EndClock = "clock"  // the wall clock was set
 	EndHand  = "hand"   // demine lease close
 	EndGone  = "gone"   // its element was taken out of the packet filter by hand
+	EndList  = "list"   // a list of leases was damaged, and it was not in force
 )
 
 // Over says why a lease is over, by its record and the clocks alone; empty: it is

@@ -51,12 +51,14 @@ type Told struct {
 	sums  map[string]bool // of its lines
 	known map[string]bool // leases of which it has a word
 	open  map[string]bool // those that are open by its last word
+	over  map[string]bool // those that were closed or withdrawn, or ended
 	until map[string][]time.Time
 }
 
 // NewTold is that of a trail of which nothing was read yet.
 func NewTold() *Told {
-	return &Told{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string][]time.Time{}}
+	none := func() map[string]bool { return map[string]bool{} }
+	return &Told{none(), none(), none(), none(), map[string][]time.Time{}}
 }
 
 // Add takes an event of a trail, as Verify tells it.
@@ -68,13 +70,19 @@ func (t *Told) Add(e Event) {
 	}
 	switch e.Kind {
 	case DidOpen:
-		t.open[e.ID] = true
-	case DidClose, DidEnd:
+		if !t.over[e.ID] { // of two trails the one that is read first may have the end
+			t.open[e.ID] = true
+		}
+	case DidClose, DidEnd, DidRefuse:
 		delete(t.open, e.ID)
+		t.over[e.ID] = true
 	case DidSpoil:
 		clear(t.open)
 	}
 }
+
+// Over reports whether a lease or request is over by what trails told.
+func (t *Told) Over(id string) bool { return t.over[id] }
 
 // Records is the list of leases and requests.
 type Records struct {

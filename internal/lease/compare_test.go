@@ -83,3 +83,19 @@ func TestCompare(t *testing.T) {
 		t.Errorf("of a broken trail: %+v", c)
 	}
 }
+
+// What was opened while the disk was full is told by the trail in memory, which is
+// read last, also when its end is in that of the disk.
+func TestCompareTwoTrails(t *testing.T) {
+	le := Lease{ID: "L-22222", State: Open}
+	told := NewTold()
+	told.Add(Event{N: 1, Kind: DidClose, ID: le.ID, Lease: &le})
+	told.Add(Event{N: 1, Kind: DidOpen, ID: le.ID, Lease: &le})
+	told.Add(Event{N: 2, Kind: Intend, Doing: DidClose, ID: "L-33333"})
+	if c := told.Compare([]Trail{{Lines: 1}, {Lines: 2}}, Records{Ever: true}, respond.Admitted{}, nil); !c.Good() {
+		t.Errorf("%+v", c)
+	}
+	if !told.Over(le.ID) || told.Over("L-33333") {
+		t.Error("over is what was closed, and not what was about to be")
+	}
+}
