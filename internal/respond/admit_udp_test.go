@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,8 +12,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// udpServer answers who asks, and counts them.
-type udpServer struct{ got atomic.Int64 }
+// udpServer answers who asks, and counts for each address what came.
+type udpServer struct{ got sync.Map }
+
+func (s *udpServer) from(a net.Addr) *atomic.Int64 {
+	n, _ := s.got.LoadOrStore(a.String(), new(atomic.Int64))
+	return n.(*atomic.Int64)
+}
 
 func (l *filterLab) serveUDP(ns, address string) *udpServer {
 	l.t.Helper()
@@ -32,7 +38,7 @@ func (l *filterLab) serveUDP(ns, address string) *udpServer {
 			if err != nil {
 				return
 			}
-			s.got.Add(1)
+			s.from(from).Add(1)
 			_, _ = conn.WriteTo(b[:n], from)
 		}
 	}()
@@ -53,14 +59,15 @@ func (l *filterLab) dialUDP(from, to string) net.Conn {
 	return c
 }
 
-// heard sends until the server has got something, or for a while.
+// heard sends until the server has got something of it, or for a while.
 func (s *udpServer) heard(c net.Conn, wait time.Duration) bool {
-	was := s.got.Load()
+	got := s.from(c.LocalAddr())
+	was := got.Load()
 	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if _, err := c.Write([]byte("ask")); err != nil {
 			continue // an ICMP of before
 		}
-		if s.got.Load() > was {
+		if got.Load() > was {
 			return true
 		}
 	}
