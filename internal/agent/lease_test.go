@@ -348,6 +348,17 @@ func TestLostWaits(t *testing.T) {
 	}
 }
 
+// A lease whose doorway was flushed out, while its elements stayed, is told as shut.
+func TestShutByItsDoorway(t *testing.T) {
+	l, f, _ := office(t)
+	give(t, l, f)
+	f.doorways = nil
+	out, err := l.List(t.Context())
+	if err != nil || len(f.held) != 1 || out.Leases[0].Lost || !out.Swept.Shut(&out.Leases[0]) {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
 func saveLeases(t *testing.T, l *Leases, ls ...lease.Lease) {
 	t.Helper()
 	d, err := l.desk(t.Context())

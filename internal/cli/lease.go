@@ -46,16 +46,30 @@ func (a *app) leaseList(ctx context.Context, json bool) error {
 	if err != nil {
 		return a.leaseStopped(ctx, "", err)
 	}
+	return a.showLeases(&l, json)
+}
+
+func (a *app) showLeases(l *agent.LeaseList, json bool) error {
 	swept := sweptWords(&l.Swept)
 	if len(l.Swept.Trouble) > 0 {
 		a.exit(exitPartly)
 	}
-	out := &report.LeaseList{Leases: l.Leases, Clock: l.Clock, Kept: l.Kept, Used: l.Used, Unused: l.Unused, Saved: l.Saved, Swept: swept}
+	out := &report.LeaseList{Leases: l.Leases, Clock: l.Clock, Shut: shutLeases(l), Kept: l.Kept, Used: l.Used, Unused: l.Unused,
+		Saved: l.Saved, Swept: swept}
 	if json {
 		return report.LeasesJSON(a.out, out)
 	}
 	a.talkAll(swept)
 	return report.Leases(a.out, out, a.plainOptions())
+}
+
+// shutLeases are the open leases of a list that let nobody in, by name.
+func shutLeases(l *agent.LeaseList) map[string]bool {
+	shut := map[string]bool{}
+	for i := range l.Leases {
+		shut[l.Leases[i].ID] = l.Swept.Shut(&l.Leases[i])
+	}
+	return shut
 }
 
 // sweptWords say what was found to be other than the records say.

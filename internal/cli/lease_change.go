@@ -87,7 +87,9 @@ func (a *app) leaseChanged(cmd *cobra.Command, le *lease.Lease, left time.Durati
 	var wrote error
 	switch {
 	case json && done:
-		wrote = report.LeaseJSON(a.out, report.NewLeaseView(le, left), nil, nil, swept)
+		v := report.NewLeaseView(le, left)
+		v.NotInForce = s.Shut(le)
+		wrote = report.LeaseJSON(a.out, v, nil, nil, swept)
 	case done:
 		a.talkAll(swept)
 		wrote = report.LeaseLine(a.out, le, left, a.plainOptions(), says...)

@@ -20,15 +20,56 @@ func TestClosedBesideError(t *testing.T) {
 	for state, want := range map[string]string{
 		lease.Closed: "L-7Q2KD is closed", lease.Withdrawn: "request L-7Q2KD is withdrawn", lease.Open: "", lease.Requested: "",
 	} {
-		st := &stage{env: english()}
-		a := &app{log: slog.New(slog.DiscardHandler), c: i18n.Load("en"), world: world{out: &st.out, err: &st.err, now: time.Now,
-			env: func(k string) string { return st.env[k] }, terminal: func(any) bool { return false }, width: func(any) int { return 0 }}}
+		a, st := printing()
 		cmd := &cobra.Command{}
 		cmd.SetContext(t.Context())
 		le, unread := lease.Lease{ID: "L-7Q2KD", State: state}, errors.New("a rule that cannot be read")
 		err := a.leaseChanged(cmd, &le, 0, &agent.Swept{}, unread, false, le.ID, closedSays(&le)...)
 		if got := st.out.String(); !errors.Is(err, unread) || !strings.Contains(got, want) || want == "" && got != "" {
 			t.Errorf("%s: %q, %v", state, got, err)
+		}
+	}
+}
+
+// printing is demine without a command, and what it prints.
+func printing() (*app, *stage) {
+	st := &stage{env: english()}
+	return &app{log: slog.New(slog.DiscardHandler), c: i18n.Load("en"), world: world{out: &st.out, err: &st.err, now: time.Now,
+		env: func(k string) string { return st.env[k] }, terminal: func(any) bool { return false }, width: func(any) int { return 0 }}}, st
+}
+
+// A list shows as open what lets somebody in, and nothing else.
+func TestLeasesShown(t *testing.T) {
+	clock := lease.Clock{Wall: time.Unix(1795260000, 0), Boot: time.Hour, ID: "b"}
+	trouble := func(doing string) []agent.Trouble {
+		return []agent.Trouble{{ID: "L-7Q2KD", Doing: doing, Err: errors.New("busy")}}
+	}
+	for _, tt := range []struct {
+		name        string
+		lost        bool
+		ending      string
+		trouble     []agent.Trouble
+		text, field string
+	}{
+		{"open", false, "", nil, " 8 h ", ""},
+		{"lost", true, "", trouble(lease.DidPut), "not in force", `"not_in_force": true`},
+		{"its doorway is gone, and its elements stayed", false, "", trouble(lease.DidPut), "not in force", `"not_in_force": true`},
+		{"its end was begun", false, lease.EndHand, trouble(lease.DidEnd), "closing  ", `"closing": true`},
+	} {
+		le := lease.Begin("L-7Q2KD", lease.Ask{Proto: "tcp", Port: 6380, For: 8 * time.Hour, Who: "w", Why: "y"}, clock)
+		le.Lost, le.Ending = tt.lost, tt.ending
+		list := &agent.LeaseList{Leases: []lease.Lease{le}, Clock: clock, Kept: true, Swept: agent.Swept{Trouble: tt.trouble}}
+		for _, json := range []bool{false, true} {
+			a, st := printing()
+			if err := a.showLeases(list, json); err != nil {
+				t.Fatal(err)
+			}
+			for _, word := range []string{" 8 h ", "not in force", "closing  ", `"not_in_force": true`, `"closing": true`} {
+				want := !json && word == tt.text || json && word == tt.field
+				if got := st.out.String(); strings.Contains(got, word) != want {
+					t.Errorf("%s: %q: want %t: %s", tt.name, word, want, got)
+				}
+			}
 		}
 	}
 }

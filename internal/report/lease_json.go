@@ -34,7 +34,8 @@ type LeaseView struct {
 	Service     string    `json:"service,omitempty"`
 	Container   string    `json:"container,omitempty"`
 	Connections *int      `json:"connections,omitempty"`  // that it lets in now; only of a list, and where that can be told
-	NotInForce  bool      `json:"not_in_force,omitempty"` // it is open, and could not be put back yet: it lets nobody in
+	NotInForce  bool      `json:"not_in_force,omitempty"` // it is open, and could not be put back yet: it lets nobody in; of a list, and of an extension
+	Closing     bool      `json:"closing,omitempty"`      // it is over, and could not be ended whole yet; only of a list
 	HeldBy      string    `json:"held_by,omitempty"`      // the rule or policy for which it is not in force
 }
 
@@ -44,7 +45,7 @@ func NewLeaseView(l *lease.Lease, left time.Duration) LeaseView {
 		ID: l.ID, State: l.State, Proto: l.Proto, Port: l.Port, From: []string{}, Who: l.Who, Why: l.Why,
 		By: l.By.Account, Peer: l.By.Peer, Opened: l.Opened, Until: l.Until, For: int(l.For / time.Second),
 		Left: int(left / time.Second), Drop: l.Cut, Anyone: l.Anyone, Bare: l.Bare, Through: list(l.Through), Service: l.Service, Container: l.Container,
-		NotInForce: l.Lost, HeldBy: l.HeldBy,
+		HeldBy: l.HeldBy,
 	}
 	for _, p := range l.From {
 		v.From = append(v.From, p.String())

@@ -17,9 +17,10 @@ import (
 type LeaseList struct {
 	Leases []lease.Lease
 	Clock  lease.Clock
-	Kept   bool           // a keeper runs
-	Used   map[string]int // connections now, by lease; nil: that cannot be told
-	Unused error          // why
+	Shut   map[string]bool // open ones that let nobody in, by name
+	Kept   bool            // a keeper runs
+	Used   map[string]int  // connections now, by lease; nil: that cannot be told
+	Unused error           // why
 	Saved  []relate.LeaseFile
 	Swept  []i18n.Message // what was found to be other than the records say
 }
@@ -67,7 +68,7 @@ func (p *printer) leaseTable(l *LeaseList) {
 		le := &l.Leases[i]
 		left, used := p.say("lease.col.waits"), ""
 		if le.State == lease.Open {
-			left, used = p.leaseLeft(le, l.Clock), "?"
+			left, used = p.leaseLeft(le, l), "?"
 			if l.Used != nil {
 				used = fmt.Sprint(l.Used[le.ID])
 			}
@@ -78,12 +79,15 @@ func (p *printer) leaseTable(l *LeaseList) {
 	p.table(0, []int{8, 9, 12, 6, 20, 14, 0}, rows)
 }
 
-// leaseLeft is the time that is left to a lease, or that it lets nobody in.
-func (p *printer) leaseLeft(le *lease.Lease, now lease.Clock) string {
-	if le.Lost {
+// leaseLeft is the time that is left to a lease, or why it does not matter.
+func (p *printer) leaseLeft(le *lease.Lease, l *LeaseList) string {
+	switch {
+	case le.Over(l.Clock) != "":
+		return p.say("lease.col.closing")
+	case l.Shut[le.ID]:
 		return p.say("lease.col.shut")
 	}
-	return p.say("lease.left", "d", le.Left(now.Boot))
+	return p.say("lease.left", "d", le.Left(l.Clock.Boot))
 }
 
 // takeOut is the line that takes the leases out of a file, in the form in which
@@ -109,6 +113,7 @@ func LeasesJSON(w io.Writer, l *LeaseList) error {
 	for i := range l.Leases {
 		le := &l.Leases[i]
 		v := NewLeaseView(le, leftOf(le, l.Clock))
+		v.NotInForce, v.Closing = l.Shut[le.ID], le.State == lease.Open && le.Over(l.Clock) != ""
 		if n := l.Used[le.ID]; l.Used != nil && le.State == lease.Open {
 			v.Connections = &n
 		}
