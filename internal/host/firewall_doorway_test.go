@@ -159,7 +159,8 @@ func (l *lab) only(x lease, before *relate.Net, was map[try]bool, places []relat
 	l.t.Helper()
 	after := l.look()
 	for at, open := range l.connect() {
-		if want := was[at] || at.port == x.port && x.from.Contains(at.from); open != want {
+		want := was[at] || at.port == x.port && x.from.Contains(at.from)
+		if open != want && l.connect()[at] != want { // a busy machine may lose one, not twice
 			l.t.Errorf("%v by %v: %v connects: %v, want %v\n%s", x, places, at, open, want, rules)
 		}
 	}
