@@ -38,30 +38,6 @@ func (n *Net) Doorways(d Door, from []netip.Prefix, mark uint32) (places []Place
 	return places, Reach{}, true
 }
 
-// Followed is a door of this host with Also where rules send on what is for it,
-// when they send it to one place: a published port that nothing listens at.
-func (n *Net) Followed(d Door) Door {
-	if d.Addr = d.Addr.Unmap(); n.Own == nil || n.other(d.NetNS) != nil || d.Also.IsValid() || d.Addr.IsLoopback() {
-		return d
-	}
-	var at []netip.AddrPort
-	for _, x := range n.direct(d) {
-		n.follow(d, x, []netip.Prefix{everyone(d.V6)}, func(_ string, _ sources, w *walk) { at = append(at, w.sent...) })
-	}
-	slices.SortFunc(at, netip.AddrPort.Compare)
-	if at = slices.Compact(at); len(at) == 1 {
-		d.Also = at[0]
-	}
-	return d
-}
-
-func everyone(v6 bool) netip.Prefix {
-	if v6 {
-		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-}
-
 // trial asks the engine what rules in some base chains would open.
 type trial struct {
 	net   *Net
