@@ -6,11 +6,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"demine/internal/lease"
 	"demine/internal/respond"
@@ -195,6 +197,56 @@ func TestListDamagedNoFilter(t *testing.T) {
 	if out, err := l.List(t.Context()); err != nil || len(out.Leases) > 0 || len(out.Swept.Over) != 1 {
 		t.Errorf("%+v, %v", out, err)
 	}
+}
+
+// On a disk that has become read-only the damaged list stays. It is mended once: what
+// a reload threw out later is not taken for what somebody closed.
+func TestListDamagedReadOnly(t *testing.T) {
+	l, f, now := office(t)
+	le := give(t, l, f)
+	asked := lease.Lease{ID: "L-22222", State: lease.Requested, NetNS: "cookie-1", Opened: now.Wall}
+	saveAll(t, l, []lease.Lease{le, asked})
+	list := filepath.Join(l.settings.State, "leases", "list")
+	copyFile(t, list, filepath.Join(l.run, "leases", "list"))
+	if err := os.WriteFile(list, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	readOnly(t, l.settings.State)
+	for range 2 {
+		out, err := l.List(t.Context())
+		if err != nil || len(out.Leases) != 2 || len(out.Swept.Over) > 0 {
+			t.Errorf("%+v, %v", out, err)
+		}
+		if diff := cmp.Diff([]string{list}, out.Swept.Damaged); diff != "" {
+			t.Error(diff)
+		}
+		if err := f.Retire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var spoilt []string
+	if _, err := l.Trail(t.Context(), func(e lease.Event) {
+		if e.Kind == lease.DidSpoil {
+			spoilt = append(spoilt, e.Why)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{list}, spoilt); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// readOnly makes a folder read-only for this test, in a mount namespace that ends with
+// its thread.
+func readOnly(t *testing.T, dir string) {
+	t.Helper()
+	runtime.LockOSThread()
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount(dir, dir, "", unix.MS_BIND, ""), unix.Mount("none", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 }
 
 // saveAll writes a list with leases of any network namespace.

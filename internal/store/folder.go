@@ -260,6 +260,13 @@ func (f *folder) has(name string) bool {
 	return unix.Fstatat(f.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
+// written is when a file was written last, in nanoseconds; 0 if that cannot be told.
+func (f *folder) written(name string) int64 {
+	var st unix.Stat_t
+	_ = unix.Fstatat(f.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return st.Mtim.Nano()
+}
+
 // names lists the folder, sorted.
 func (f *folder) names() ([]string, error) {
 	fd, err := unix.Openat(f.fd, ".", dirFlags, 0)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -23,11 +24,14 @@ const (
 // leases is the file, sealed: see listFormat. Serial tells which of two
 // is the newer one, when the disk was full for a while and memory was written
 // instead. Told is the sum of the last line of the trail that was known then: a
-// trail that was cut off before it, or begun anew, is found out by it.
+// trail that was cut off before it, or begun anew, is found out by it. Spoilt tells
+// a damaged list that had to stay in the other place from one that was damaged since:
+// it is when that was written, in nanoseconds.
 type leases struct {
 	Serial int
 	Leases []lease.Lease
 	Told   string
+	Spoilt int64
 }
 
 // Leases gives the leases and requests that are not over, oldest first. With
@@ -45,35 +49,52 @@ func (s *Store) LeaseRecords(ls []lease.Lease) lease.Records {
 }
 
 func (s *Store) leases() (newest leases, damage error) {
-	s.damaged = nil
+	s.damaged, s.known, s.spoilt = nil, nil, 0
 	for _, at := range s.places() {
-		var l leases
-		err := read(at, leaseDir, leaseFile, func(r io.Reader) error {
-			b, err := io.ReadAll(io.LimitReader(r, maxStored))
-			if err == nil {
-				b, err = unsummed(b)
-			}
-			if err == nil {
-				err = l.readList(b)
-			}
-			return err
-		})
-		if errors.Is(err, unix.ENOENT) {
-			continue
-		}
-		if errors.Is(err, ErrCorrupt) {
+		l, err := leasesAt(at)
+		switch {
+		case errors.Is(err, unix.ENOENT):
+		case errors.Is(err, ErrCorrupt):
 			s.damaged, damage = append(s.damaged, at), errors.Join(damage, fmt.Errorf("leases in %s: %w", at.path, err))
-			continue
-		}
-		if err != nil {
+		case err != nil:
 			return newest, fmt.Errorf("leases: %w", err)
-		}
-		if l.Serial > newest.Serial {
+		case l.Serial > newest.Serial:
 			newest = l
 		}
 	}
 	s.leased, s.told = newest.Serial, newest.Told
+	if damage == nil {
+		return newest, nil
+	}
+	s.spoilt = listWritten(s.damaged[0])
+	if s.spoilt != 0 && s.spoilt == newest.Spoilt {
+		s.damaged, s.known, damage = nil, s.damaged, nil
+	}
 	return newest, damage
+}
+
+func leasesAt(at *folder) (l leases, err error) {
+	err = read(at, leaseDir, leaseFile, func(r io.Reader) error {
+		b, err := io.ReadAll(io.LimitReader(r, maxStored))
+		if err == nil {
+			b, err = unsummed(b)
+		}
+		if err == nil {
+			err = l.readList(b)
+		}
+		return err
+	})
+	return l, err
+}
+
+// listWritten is when a list was written, in nanoseconds; 0: that cannot be told.
+func listWritten(at *folder) int64 {
+	d, err := at.sub(leaseDir, false)
+	if err != nil {
+		return 0
+	}
+	defer d.close()
+	return d.written(leaseFile)
 }
 
 // SaveLeases puts these in the place of those that were there. The caller holds
@@ -89,8 +110,12 @@ func (s *Store) SaveLeases(ls []lease.Lease) error {
 		}
 		s.told = cmp.Or(told, s.told)
 	}
+	s.known = slices.DeleteFunc(s.known, func(at *folder) bool {
+		_, err := setAside(at) // the disk may take it by now, and then takes this list too
+		return err == nil
+	})
 	s.leased++
-	list, err := (&leases{s.leased, ls, s.told}).appendList(nil)
+	list, err := (&leases{s.leased, ls, s.told, s.spoilt}).appendList(nil)
 	if err != nil {
 		return fmt.Errorf("leases: %w", err)
 	}

@@ -33,8 +33,9 @@ const (
 )
 
 // SetLeasesAside gives the lists that Leases could not read another name, so that
-// nothing is lost, and says which: there are five at most, then the last one goes.
-// On a disk that takes nothing they stay where they are.
+// nothing is lost, and says as what they are kept: there are five at most, then the
+// last one goes. On a disk that takes nothing they stay where they are: the list that
+// is saved next knows them.
 func (s *Store) SetLeasesAside() (names []string, err error) {
 	if s.home == nil {
 		return nil, ErrReader
@@ -43,7 +44,9 @@ func (s *Store) SetLeasesAside() (names []string, err error) {
 		switch name, e := setAside(at); {
 		case e == nil:
 			names = append(names, name)
-		case at != s.disk || !givesWay(e):
+		case at == s.disk && givesWay(e):
+			names, s.known = append(names, listPath(at)), append(s.known, at)
+		default:
 			err = errors.Join(err, e)
 		}
 	}
@@ -51,6 +54,10 @@ func (s *Store) SetLeasesAside() (names []string, err error) {
 	return names, err
 }
 
+func listPath(at *folder) string { return at.path + "/" + leaseDir + "/" + leaseFile }
+
+// setAside need not be on the disk when it returns: what a crash brings back is set
+// aside again.
 func setAside(at *folder) (string, error) {
 	d, err := at.sub(leaseDir, false)
 	if err != nil {
@@ -66,11 +73,15 @@ func setAside(at *folder) (string, error) {
 	if err := unix.Renameat(d.fd, leaseFile, d.fd, name); err != nil {
 		return "", d.error("rename", leaseFile, err)
 	}
-	return d.path + "/" + name, d.sync()
+	return d.path + "/" + name, nil
 }
 
-// LeasesAside are the lists that were set aside, as long as nobody removes them.
+// LeasesAside are the lists that could not be read, as long as nobody removes them:
+// those that were set aside, and those that had to stay where they are.
 func (s *Store) LeasesAside() (names []string) {
+	for _, at := range s.known {
+		names = append(names, listPath(at))
+	}
 	for _, at := range s.places() {
 		d, err := at.sub(leaseDir, false)
 		if err != nil {

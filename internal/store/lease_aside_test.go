@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -88,30 +89,60 @@ func TestLeasesBit(t *testing.T) {
 	}
 }
 
-// On a disk that has become read-only a damaged list stays, and is in nobody's way.
+// On a disk that has become read-only a damaged list stays, is in nobody's way, and is
+// told as long as it is there. It is damage once; another one in its place is again.
 func TestLeasesDamagedReadOnly(t *testing.T) {
 	ownMounts(t)
 	dir, run := dirs(t)
 	if err := open(t, dir, run).SaveLeases(nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, leaseDir, leaseFile), []byte("damaged"), 0o600); err != nil {
+	list := filepath.Join(dir, leaseDir, leaseFile)
+	if err := os.WriteFile(list, []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	mount(t, dir, dir, "", unix.MS_BIND, "")
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
-	mount(t, "none", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
-	s := open(t, dir, run)
-	for n := range 2 {
-		if ls, err := s.Leases(); !errors.Is(err, ErrCorrupt) || len(ls) != n {
+	writable := func(flags uintptr) { mount(t, "none", dir, "", unix.MS_BIND|unix.MS_REMOUNT|flags, "") }
+	writable(unix.MS_RDONLY)
+	n := 0
+	look := func(damaged bool) {
+		t.Helper()
+		s := open(t, dir, run)
+		ls, err := s.Leases()
+		if errors.Is(err, ErrCorrupt) != damaged || len(ls) != n {
 			t.Fatalf("%+v, %v", ls, err)
 		}
-		if names, err := s.SetLeasesAside(); len(names) > 0 || err != nil {
-			t.Errorf("%v, %v", names, err)
+		names, err := s.SetLeasesAside()
+		if kept := s.LeasesAside(); err != nil || (len(names) == 1) != damaged || len(kept) != 1 || kept[0] != list {
+			t.Errorf("%v, %v, %v", names, kept, err)
 		}
-		if err := s.SaveLeases([]lease.Lease{{ID: "L-22222"}}); err != nil {
+		if err := s.SaveLeases(append(ls, lease.Lease{ID: "L-22222"})); err != nil {
 			t.Fatal(err)
 		}
+		n++
+	}
+	look(true)
+	look(false)
+	look(false)
+	writable(0)
+	if err := os.Chtimes(list, time.Time{}, time.Unix(1763900000, 0)); err != nil {
+		t.Fatal(err)
+	}
+	writable(unix.MS_RDONLY)
+	look(true)
+	look(false)
+	writable(0)
+	s := open(t, dir, run)
+	ls, err := s.Leases()
+	if err != nil || len(ls) != n {
+		t.Fatalf("%+v, %v", ls, err)
+	}
+	if err := s.SaveLeases(nil); err != nil {
+		t.Fatal(err)
+	}
+	if kept := s.LeasesAside(); len(kept) != 1 || kept[0] != list+".damaged-1" {
+		t.Errorf("%v", kept)
 	}
 }
 

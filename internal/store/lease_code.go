@@ -17,7 +17,7 @@ import (
 // one beside them.
 
 // listFormat is the first byte. Other fields, or another order: another number.
-const listFormat = 2
+const listFormat = 3
 
 const usualLease = 256 // bytes of one, more or less
 
@@ -55,6 +55,7 @@ type coder struct {
 func (c *coder) list(l *leases) {
 	varint(c, &l.Serial)
 	c.text(&l.Told)
+	varint(c, &l.Spoilt)
 	every(c, &l.Leases, c.lease)
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -129,12 +130,7 @@ func (f *folder) prune(most int, keep string) error {
 	if err != nil || len(names) <= most {
 		return err
 	}
-	age := func(name string) int64 {
-		var st unix.Stat_t
-		_ = unix.Fstatat(f.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
-		return st.Mtim.Nano()
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return int(min(1, max(-1, age(a)-age(b)))) })
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(f.written(a), f.written(b)) })
 	for _, n := range names[:len(names)-most] {
 		if n != keep {
 			err = errors.Join(err, f.remove(n))

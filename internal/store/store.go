@@ -47,6 +47,8 @@ type Store struct {
 	why       i18n.Message // why it is volatile
 	leased    int          // serial of the list of leases that was read or written last
 	damaged   []*folder    // whose list of leases could not be read
+	known     []*folder    // the same, where the good one knows of it
+	spoilt    int64        // when the first of those was written
 	told      string       // sum of the last line of the trail, as far as it is known
 }
 
