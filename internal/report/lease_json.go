@@ -34,7 +34,7 @@ type LeaseView struct {
 	Service     string    `json:"service,omitempty"`
 	Container   string    `json:"container,omitempty"`
 	Connections *int      `json:"connections,omitempty"`  // that it lets in now; only of a list, and where that can be told
-	NotInForce  bool      `json:"not_in_force,omitempty"` // it is open, and could not be put back yet: it lets nobody in; of a list, and of an extension
+	NotInForce  bool      `json:"not_in_force,omitempty"` // it is open, and lets nobody in; of a list, and of an extension
 	Closing     bool      `json:"closing,omitempty"`      // it is over, and could not be ended whole yet; only of a list
 	HeldBy      string    `json:"held_by,omitempty"`      // the rule or policy for which it is not in force
 }

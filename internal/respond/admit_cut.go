@@ -10,6 +10,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"demine/internal/host"
 )
 
 // Of linux/netfilter/nfnetlink_conntrack.h.
@@ -36,33 +38,41 @@ type tuple struct {
 }
 
 // cutOff ends the connections of these admissions, but for those that another
-// one lets in: the server's socket, on this host or in a container of it, so that
-// it sends no more packets that would begin the connection's entry anew, and the
-// entry.
+// one lets in.
 func cutOff(cut, left []Admission) error {
 	local, err := localAddrs()
 	if err != nil {
 		return err
 	}
-	var gone []connection
+	gone, err := connectionsOf(cut, left, local)
+	return errors.Join(err, endConnections(gone, local, host.InOtherNetNS))
+}
+
+// connectionsOf are those that only the first admissions let in; with an error
+// those of the families that could be read.
+func connectionsOf(cut, left []Admission, local map[netip.Addr]bool) (gone []connection, err error) {
 	for _, v6 := range []bool{false, true} {
 		of := slices.DeleteFunc(slices.Clone(cut), func(a Admission) bool { return a.form().v6 != v6 })
 		if len(of) == 0 {
 			continue
 		}
-		err := connections(v6, func(c connection) {
+		err = errors.Join(err, connections(v6, func(c connection) {
 			if local[c.orig.dst.Addr()] && c.belongs(of) && !c.belongs(left) {
 				gone = append(gone, c)
 			}
-		})
-		if err != nil {
-			return err
-		}
+		}))
 	}
-	if err := hangUp(gone, local); err != nil {
-		return err
-	}
-	return forget(gone)
+	return gone, err
+}
+
+// endConnections ends the server's socket, on this host or in a container of it, so
+// that it sends no more packets that would begin the connection's entry anew, and
+// then the entry. One whose socket may still be there keeps its entry: what the
+// server begins anew runs the other way, and nobody would find it again to cut it.
+func endConnections(gone []connection, local map[netip.Addr]bool, elsewhere func(func() error) error) error {
+	there, err := hangUp(gone, local, elsewhere)
+	gone = slices.DeleteFunc(gone, func(c connection) bool { return there[c.reply] })
+	return errors.Join(err, forget(gone))
 }
 
 // belongs reports whether one of the admissions lets the connection in.

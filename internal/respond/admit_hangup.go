@@ -6,14 +6,13 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
-
-	"demine/internal/host"
 )
 
 // hangUp ends the servers' sockets of TCP connections: on this host, and of those
 // that are sent on, in all other network namespaces of it. What is found in one of
 // them says nothing of the others: whoever may make one can have any address there.
-func hangUp(gone []connection, local map[netip.Addr]bool) error {
+// With an error it gives those that may still be there.
+func hangUp(gone []connection, local map[netip.Addr]bool, elsewhere func(func() error) error) (there map[tuple]bool, err error) {
 	here, sentOn := map[tuple]bool{}, map[tuple]bool{}
 	for _, c := range gone {
 		if c.orig.proto != unix.IPPROTO_TCP {
@@ -24,13 +23,20 @@ func hangUp(gone []connection, local map[netip.Addr]bool) error {
 			sentOn[c.reply] = true
 		}
 	}
-	if err := destroySockets(here); err != nil || len(sentOn) == 0 {
-		return err
+	if err := destroySockets(here); err != nil {
+		return here, err
 	}
-	return host.InOtherNetNS(func() error {
+	if len(sentOn) == 0 {
+		return nil, nil
+	}
+	err = elsewhere(func() error {
 		wanted, err := translated(sentOn)
 		return errors.Join(err, destroySockets(wanted))
 	})
+	if err != nil {
+		return sentOn, err
+	}
+	return nil, nil
 }
 
 // translated adds to answers of servers how the servers of this network namespace
