@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"demine/internal/lease"
-	"demine/internal/respond"
 )
 
 // parted are the leases of other network namespaces and those of this one: what
@@ -22,20 +21,6 @@ func (d *desk) parted() (others, own []lease.Lease) {
 		}
 	}
 	return others, own
-}
-
-// claim takes leases whose record names no network namespace, as older demines wrote
-// them, for those of this one if its filter holds them. If none does they end unseen.
-func (d *desk) claim(in respond.Admitted) {
-	there := sourcesOf(in.Admissions)
-	d.apart = slices.DeleteFunc(d.apart, func(le lease.Lease) bool {
-		own := le.NetNS == "" && there[le.ID] > 0
-		if own {
-			le.NetNS, d.changed = d.space, true
-			d.list = append(d.list, le)
-		}
-		return own
-	})
 }
 
 // anybodys reports whether it is over without anybody doing anything for it: its

@@ -80,32 +80,6 @@ func TestCutWaits(t *testing.T) {
 	}
 }
 
-// A record without a network namespace is one of that in whose filter it lets in.
-func TestOldRecord(t *testing.T) {
-	l, here, now := office(t)
-	le, there := give(t, l, here), newFilter(now)
-	le.NetNS = ""
-	d, err := l.desk(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = d.st.SaveLeases([]lease.Lease{le})
-	d.close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	enter(l, "cookie-7", there)
-	if out, err := l.List(t.Context()); err != nil || len(out.Leases) > 0 {
-		t.Errorf("%+v, %v", out, err)
-	}
-	enter(l, "cookie-1", here)
-	for range 2 {
-		if out, err := l.List(t.Context()); err != nil || len(out.Leases) != 1 || len(out.Swept.Gone) > 0 || out.Leases[0].NetNS != "cookie-1" {
-			t.Errorf("%+v, %v", out, err)
-		}
-	}
-}
-
 // A trail is about the leases of every network namespace.
 func TestTrailOfNetNS(t *testing.T) {
 	l, here, now := office(t)

@@ -53,7 +53,6 @@ func (d *desk) reconcile(ctx context.Context) (Swept, error) {
 	in, unread := d.filter.Admitted(ctx)
 	switch {
 	case unread == nil:
-		d.claim(in)
 		d.recall(in)
 		if err == nil {
 			err = d.compare(ctx, in, &s)

@@ -77,7 +77,7 @@ func leasesAt(at *folder) (l leases, err error) {
 	err = read(at, leaseDir, leaseFile, func(r io.Reader) error {
 		b, err := io.ReadAll(io.LimitReader(r, maxStored))
 		if err == nil {
-			b, err = unsummed(b)
+			b, err = fields(b)
 		}
 		if err == nil {
 			err = l.readList(b)
@@ -115,7 +115,7 @@ func (s *Store) SaveLeases(ls []lease.Lease) error {
 		return err == nil
 	})
 	s.leased++
-	list, err := (&leases{s.leased, ls, s.told, s.spoilt}).appendList(nil)
+	list, err := (&leases{s.leased, ls, s.told, s.spoilt}).appendList([]byte{listFormat})
 	if err != nil {
 		return fmt.Errorf("leases: %w", err)
 	}

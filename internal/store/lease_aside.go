@@ -10,20 +10,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A list ends with its CRC-32: neither the seal nor the coding of its fields would
-// tell a port with one bit changed from another one.
+// A list begins with its format and ends with its CRC-32: neither the seal nor the
+// coding of its fields would tell a port with one bit changed from another one.
 func summed(list []byte) []byte {
 	return binary.BigEndian.AppendUint32(list, crc32.ChecksumIEEE(list))
 }
 
-var errSum = errors.New("its sum is another one")
+var (
+	errFormat = errors.New("written by another version of demine")
+	errSum    = errors.New("its sum is another one")
+)
 
-func unsummed(b []byte) ([]byte, error) {
-	n := len(b) - crc32.Size
-	if n < 0 || binary.BigEndian.Uint32(b[n:]) != crc32.ChecksumIEEE(b[:n]) {
+// fields takes format and sum off. Other formats may have another sum, or none.
+func fields(list []byte) ([]byte, error) {
+	n := len(list) - crc32.Size
+	switch {
+	case len(list) > 0 && list[0] != listFormat:
+		return nil, errFormat
+	case n < 1 || binary.BigEndian.Uint32(list[n:]) != crc32.ChecksumIEEE(list[:n]):
 		return nil, errSum
 	}
-	return b[:n], nil
+	return list[1:n], nil
 }
 
 // Names of lists of leases that could not be read.

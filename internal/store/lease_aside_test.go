@@ -66,6 +66,23 @@ func TestLeasesDamaged(t *testing.T) {
 	}
 }
 
+// What is wrong with a list is told: of another version's the sum may be anything.
+func TestListFields(t *testing.T) {
+	good := summed([]byte{listFormat, 7})
+	for _, tt := range []struct {
+		list []byte
+		want error
+	}{
+		{good, nil}, {nil, errSum}, {good[:1], errSum}, {good[1:], errFormat}, {[]byte{listFormat + 1}, errFormat},
+		{summed([]byte{listFormat - 1, 7}), errFormat}, {append(good[:5:5], good[5]^1), errSum}, {summed(nil), errFormat},
+	} {
+		b, err := fields(tt.list)
+		if !errors.Is(err, tt.want) || err == nil && !bytes.Equal(b, []byte{7}) {
+			t.Errorf("%v: %v, %v", tt.list, b, err)
+		}
+	}
+}
+
 // A list of which one bit is another is no list.
 func TestLeasesBit(t *testing.T) {
 	s, dir := leaseStore(t)

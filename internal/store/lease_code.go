@@ -16,25 +16,20 @@ import (
 // tenth of the time that gob needs, which was more than all the rest of opening
 // one beside them.
 
-// listFormat is the first byte. Other fields, or another order: another number.
+// listFormat is the byte before them. Other fields, or another order: another number.
 const listFormat = 3
 
 const usualLease = 256 // bytes of one, more or less
 
-var errListFormat = errors.New("written by another version of demine")
-
 // appendList and readList are the two directions of list.
 func (l *leases) appendList(b []byte) ([]byte, error) {
-	c := coder{b: append(slices.Grow(b, usualLease*(len(l.Leases)+1)), listFormat), writes: true}
+	c := coder{b: slices.Grow(b, usualLease*(len(l.Leases)+1)), writes: true}
 	c.list(l)
 	return c.b, c.err
 }
 
 func (l *leases) readList(b []byte) error {
-	if len(b) == 0 || b[0] != listFormat {
-		return errListFormat
-	}
-	c := coder{b: b[1:], all: string(b)}
+	c := coder{b: b, all: string(b)}
 	c.list(l)
 	if c.err == nil && len(c.b) > 0 {
 		return fmt.Errorf("%d bytes too many", len(c.b))
