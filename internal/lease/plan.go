@@ -90,7 +90,12 @@ func (p *Plan) apart(others []Lease) error {
 		if o.State != Open {
 			continue
 		}
-		if open++; o.overlaps(&p.Ask) {
+		open++
+		switch {
+		case !o.overlaps(&p.Ask):
+		case o.Ending != "":
+			return respond.Refuse("refuse.lease.still-ending", "id", o.ID, "who", o.Who)
+		default:
 			return respond.Refuse("refuse.lease.overlaps", "id", o.ID, "until", o.Until, "who", o.Who)
 		}
 		if o.Proto == p.Proto && o.Port == p.Port && !o.Anyone {

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -40,6 +41,8 @@ func TestMake(t *testing.T) {
 	strange := fact.Rule{Unknown: []string{"bpf"}, Verdict: "accept", Text: "bpf accept"}
 	other := []Lease{Begin("L-22222", Ask{Proto: "tcp", Port: 6380, From: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, For: time.Hour}, Clock{})}
 	wide := []Lease{Begin("L-22222", Ask{Proto: "tcp", Port: 6380, From: []netip.Prefix{netip.MustParsePrefix("16.0.0.0/8")}, For: time.Hour}, Clock{})}
+	ending := slices.Clone(other)
+	ending[0].Ending = EndHand
 	next := func(a *Ask) { a.From = []netip.Prefix{netip.MustParsePrefix("17.0.0.0/8")} }
 	blind := host("drop", "password")
 	blind.Coverage[0] = fact.Coverage{Observer: "firewall", State: fact.Partial, Gaps: []fact.Gap{{Code: "refused", What: "inet fw"}}}
@@ -69,6 +72,7 @@ func TestMake(t *testing.T) {
 		{"IPv6 where it listens on IPv4", host("drop", "password"), 6380,
 			func(a *Ask) { a.From = []netip.Prefix{netip.MustParsePrefix("2001:db8::7/128")} }, nil, "refuse.lease.unheard", 0, 0},
 		{"another lease holds it", host("drop", "password"), 6380, nil, other, "refuse.lease.overlaps", 0, 0},
+		{"another lease of it is over, and not all of it is cut", host("drop", "password"), 6380, nil, ending, "refuse.lease.still-ending", 0, 0},
 		{"everybody, with another lease", host("drop", "password"), 6380, next, wide, "refuse.lease.anyone-together", 0, 0},
 		{"so wide, and another port is leased", host("drop", "password"), 80, next, wide, "", 1, 1},
 		{"another port is leased", host("drop", "password"), 80, nil, other, "", 1, 1},
