@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -67,7 +66,7 @@ func (s *Store) leases() (newest leases, damage error) {
 		return newest, nil
 	}
 	s.spoilt = listWritten(s.damaged[0])
-	if s.spoilt != 0 && s.spoilt == newest.Spoilt {
+	if s.damaged[0] != s.home && s.spoilt != 0 && s.spoilt == newest.Spoilt { // else the disk takes it by now
 		s.damaged, s.known, damage = nil, s.damaged, nil
 	}
 	return newest, damage
@@ -110,10 +109,6 @@ func (s *Store) SaveLeases(ls []lease.Lease) error {
 		}
 		s.told = cmp.Or(told, s.told)
 	}
-	s.known = slices.DeleteFunc(s.known, func(at *folder) bool {
-		_, err := setAside(at) // the disk may take it by now, and then takes this list too
-		return err == nil
-	})
 	s.leased++
 	list, err := (&leases{s.leased, ls, s.told, s.spoilt}).appendList([]byte{listFormat})
 	if err != nil {

@@ -150,17 +150,9 @@ func TestLeasesDamagedReadOnly(t *testing.T) {
 	look(true)
 	look(false)
 	writable(0)
-	s := open(t, dir, run)
-	ls, err := s.Leases()
-	if err != nil || len(ls) != n {
-		t.Fatalf("%+v, %v", ls, err)
-	}
-	if err := s.SaveLeases(nil); err != nil {
-		t.Fatal(err)
-	}
-	if kept := s.LeasesAside(); len(kept) != 1 || kept[0] != list+".damaged-1" {
-		t.Errorf("%v", kept)
-	}
+	list += ".damaged-1"
+	look(true)
+	look(false)
 }
 
 // What could not be read is no damage: nobody knows what is in it.
