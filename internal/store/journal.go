@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -76,13 +77,12 @@ func (s *Store) name(at, runs *folder) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if s.taken(at, run) {
-			release()
-			continue
-		}
 		err = runs.mkdir(run)
 		release()
-		if err == nil || !errors.Is(err, unix.EEXIST) {
+		if err == nil && s.taken(at, run) { // asked now: before, it could have been taken and released since
+			err = cmp.Or(runs.rmdir(run), error(unix.EEXIST))
+		}
+		if !errors.Is(err, unix.EEXIST) {
 			return run, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -272,6 +273,43 @@ func TestKilledWhileAppending(t *testing.T) {
 		if n := len(rs) - 1; err != nil || n < told || n > told+1 {
 			t.Errorf("%d records told, %d there, error %v", told, n, err)
 		}
+	}
+}
+
+// Two that never wait for a disk, one in each place, meet often.
+func TestRaceBetweenPlaces(t *testing.T) {
+	ownMounts(t)
+	dir, run := dirs(t)
+	smallDisk(t, dir, "96M")
+	smallDisk(t, run, "96M")
+	mem, err := OpenVolatile(dir, Options{Run: run})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Close()
+	const each = 500
+	names := make(chan string, 2*each)
+	var wg sync.WaitGroup
+	for _, s := range []*Store{open(t, dir, run), mem} {
+		wg.Go(func() {
+			for range each {
+				name, err := s.Begin(respond.Plan{ID: "P"}, respond.Operator{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				names <- name
+			}
+		})
+	}
+	wg.Wait()
+	close(names)
+	seen := map[string]bool{}
+	for name := range names {
+		if seen[name] {
+			t.Errorf("%s twice", name)
+		}
+		seen[name] = true
 	}
 }
 
