@@ -16,6 +16,7 @@ import (
 	"demine/internal/agent"
 	"demine/internal/explain"
 	"demine/internal/i18n"
+	"demine/internal/report"
 )
 
 // Version is set when a release is built.
@@ -74,7 +75,7 @@ func run(ctx context.Context, args []string, w world) int {
 
 // fail tells an error and gives its exit status.
 func (a *app) fail(err error) int {
-	text := err.Error()
+	text := report.ErrorText(err)
 	var m *failure
 	if errors.As(err, &m) {
 		text = a.clock().Text(m.Message)

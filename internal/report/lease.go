@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"demine/internal/i18n"
@@ -114,5 +115,8 @@ func said(err error) any {
 	if errors.As(err, &r) {
 		return r.Message
 	}
-	return err.Error()
+	return ErrorText(err)
 }
+
+// ErrorText is an error on one line: errors.Join puts each on a line of its own.
+func ErrorText(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
