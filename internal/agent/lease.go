@@ -91,6 +91,19 @@ const (
 
 // desk takes the lock and reads what is there. The caller closes it.
 func (l *Leases) desk(ctx context.Context) (*desk, error) {
+	d, err := l.locked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.read(ctx); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// locked takes the lock alone. The caller closes it.
+func (l *Leases) locked(ctx context.Context) (*desk, error) {
 	if id, err := l.h.Kernel.Identity(); err != nil || id.UID != 0 {
 		return nil, errors.Join(err, ErrNotRoot)
 	}
@@ -99,7 +112,7 @@ func (l *Leases) desk(ctx context.Context) (*desk, error) {
 		return nil, err
 	}
 	d := &desk{Leases: l, st: st}
-	if err := d.begin(ctx); err != nil {
+	if err := d.await(ctx); err != nil {
 		d.close()
 		return nil, err
 	}
@@ -119,7 +132,15 @@ func (d *desk) release() {
 	}
 }
 
-func (d *desk) begin(ctx context.Context) (err error) {
+func (d *desk) begin(ctx context.Context) error {
+	if err := d.await(ctx); err != nil {
+		return err
+	}
+	return d.read(ctx)
+}
+
+// await takes the lock as soon as nobody else has it.
+func (d *desk) await(ctx context.Context) (err error) {
 	for end := time.Now().Add(lockPatience); ; {
 		d.lock, err = d.st.LockLeases(store.Holder{Kind: "lease", Since: d.h.Now()})
 		if err == nil || !errors.Is(err, store.ErrBusy) || time.Now().After(end) {
@@ -129,9 +150,10 @@ func (d *desk) begin(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+func (d *desk) read(ctx context.Context) (err error) {
 	if d.now, err = d.clock(); err != nil {
 		return err
 	}

@@ -212,7 +212,7 @@ func (l *Leases) Approve(ctx context.Context, id string, agreed func(*lease.Leas
 			return LeaseAnswer{}, err
 		}
 	}
-	return d.openFor(ctx, LeaseAsk{Ask: request.Ask, DryRun: dry, NoProbe: noProbe}, &request)
+	return d.openFor(ctx, LeaseAsk{Ask: request.Ask, DryRun: dry, NoProbe: noProbe}, &request, d.around(ctx))
 }
 
 // request gives the request of a name, if it is not too old.

@@ -31,27 +31,33 @@ type LeaseAnswer struct {
 // and proves that exactly that came true. If not, it is taken back and the error
 // says why, a *respond.Refusal in most cases.
 func (l *Leases) Open(ctx context.Context, q LeaseAsk) (LeaseAnswer, error) {
-	d, err := l.desk(ctx)
+	d, err := l.locked(ctx)
 	if err != nil {
 		return LeaseAnswer{}, err
 	}
 	defer d.close()
-	return d.openFor(ctx, q, nil)
+	if !q.Me { // a slip of the pen is told before anything is looked at
+		if _, err := lease.Check(q.Ask); err != nil {
+			return LeaseAnswer{}, err
+		}
+	}
+	around := d.around(ctx)
+	if err := d.read(ctx); err != nil {
+		return LeaseAnswer{}, err
+	}
+	return d.openFor(ctx, q, nil, around)
 }
 
 // openFor opens what was asked for; request is the one that is approved by it,
-// or nil.
-func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease) (LeaseAnswer, error) {
+// or nil. around was begun under the lock.
+func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease, around func() *fact.Snapshot) (LeaseAnswer, error) {
 	var out LeaseAnswer
-	if !q.Me { // a slip of the pen is told before anything is looked at
-		if _, err := lease.Check(q.Ask); err != nil {
-			return out, err
-		}
-	}
 	var err error
-	around := d.around(ctx)
 	if out.Swept, err = d.reconcile(ctx); err != nil {
 		return out, err
+	}
+	if d.in == nil { // it changed the filter
+		around = d.around(ctx)
 	}
 	ask, s, err := d.checked(ctx, q, around)
 	if err != nil {

@@ -32,18 +32,18 @@ func (l *Leases) see(ctx context.Context, ports map[port]bool, noProbe bool) sig
 	return l.seeAmong(ctx, l.around(ctx), ports, noProbe)
 }
 
-// around begins to look at what runs on the host, and gives it when it is asked
-// for, once: what the packet filter has to do with it can be read meanwhile.
+// around begins to look at what runs on the host and at its packet filter, and
+// gives it when it is asked for, once: records and the table of leases can be read meanwhile.
 func (l *Leases) around(ctx context.Context) func() *fact.Snapshot {
 	seen := make(chan *fact.Snapshot, 1) // also when nobody asks
 	go func() {
-		seen <- l.observe(ctx, nil, observe.Scope{}, "host", "account", "process", "socket", "network")
+		seen <- l.observe(ctx, nil, observe.Scope{}, "host", "account", "process", "socket", "network", "firewall")
 	}()
 	return func() *fact.Snapshot { return <-seen }
 }
 
 func (l *Leases) seeAmong(ctx context.Context, around func() *fact.Snapshot, ports map[port]bool, noProbe bool) sight {
-	snap := l.observe(ctx, around(), observe.Scope{}, "firewall")
+	snap := around()
 	snap.Socket = concerned(snap, ports)
 	known := l.observe(ctx, servers(snap), observe.Scope{NoProbe: noProbe}, "service", "redis", "sshd")
 	snap.Service, snap.Coverage = known.Service, known.Coverage
