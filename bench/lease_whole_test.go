@@ -13,9 +13,10 @@ import (
 
 // BenchmarkLeaseWhole opens a lease and closes it as demine does it, with reading
 // the host, finding the place, proof and records on the disk: when it is the only
-// one, beside one other and beside a thousand, in turn. Medians, what they are of
-// those beside one other, and the least disturbed tenth: of a machine that does
-// other work the medians tell as much as of demine.
+// one, beside one other and beside a thousand, in turn, and then beside a thousand
+// one after another. Medians, what they are of those beside one other, and the
+// least disturbed tenth: of a machine that does other work the medians tell as much
+// as of demine.
 func BenchmarkLeaseWhole(b *testing.B) {
 	if err := os.MkdirAll(store.RunDir, 0o700); err != nil { // each lessee mounts its own there
 		b.Fatal(err)
@@ -33,7 +34,15 @@ func BenchmarkLeaseWhole(b *testing.B) {
 			}
 		}
 	}
+	var row [3][]float64
+	for range len(took[0][0]) {
+		for j, x := range lessees[len(lessees)-1].once() {
+			row[j] = append(row[j], x)
+		}
+	}
 	for j, what := range []string{"open", "close", "cpu"} {
+		b.ReportMetric(middle(row[j]), what+"-row-ms")
+		b.ReportMetric(quiet(row[j]), what+"-row-quiet-ms")
 		one := middle(took[1][j])
 		for i, n := range beside {
 			b.ReportMetric(middle(took[i][j]), fmt.Sprintf("%s-%d-ms", what, n))

@@ -57,12 +57,13 @@ func TestAdmitLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
+	fd := int(lock.Fd())
 	const left, held = time.Minute, 2500 * time.Millisecond
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+	if err := unix.Flock(fd, unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	time.AfterFunc(held, func() { _ = unix.Flock(int(lock.Fd()), unix.LOCK_UN) })
+	time.AfterFunc(held, func() { _ = unix.Flock(fd, unix.LOCK_UN) })
 	m := xtMarker{xtLeaseList} // without the doorways, which wait for the same lock
 	as := []Admission{h.admission("L-4", labApp4+"/32", left)}
 	l.must(func() error { return m.admit(t.Context(), begun, testBit, begun.Add(left), nil, as) })
