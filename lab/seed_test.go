@@ -55,8 +55,13 @@ func boot(t *testing.T, c Config) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spaces := append(namespaces(h.Inside.PID), namespaces(h.World.PID)...)
 	t.Cleanup(func() {
+		var spaces []string // As they are now: those of before a boot of the host may be another host's today.
+		for _, p := range []Process{h.Inside, h.World} {
+			if p.alive() {
+				spaces = append(spaces, namespaces(p.PID)...)
+			}
+		}
 		before := members(spaces)
 		if err := h.Down(); err != nil {
 			t.Error(err)
