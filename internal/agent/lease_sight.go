@@ -37,7 +37,7 @@ func (l *Leases) see(ctx context.Context, ports map[port]bool, noProbe bool) sig
 func (l *Leases) around(ctx context.Context) func() *fact.Snapshot {
 	seen := make(chan *fact.Snapshot, 1) // also when nobody asks
 	go func() {
-		seen <- l.observe(ctx, nil, observe.Scope{}, "host", "account", "process", "socket", "network", "firewall")
+		seen <- l.observe(ctx, nil, observe.Scope{Served: true}, "host", "account", "process", "socket", "network", "firewall")
 	}()
 	return func() *fact.Snapshot { return <-seen }
 }
@@ -53,7 +53,7 @@ func (l *Leases) seeAmong(ctx context.Context, around func() *fact.Snapshot, por
 
 // operator looks at who runs demine alone.
 func (l *Leases) operator(ctx context.Context) lease.Person {
-	snap := l.observe(ctx, nil, observe.Scope{Lineage: true}, "host", "account", "process", "socket")
+	snap := l.observe(ctx, nil, observe.Scope{Lineage: true, Served: true}, "host", "account", "process", "socket")
 	snap.Socket = concerned(snap, nil)
 	return l.person(relate.New(snap))
 }

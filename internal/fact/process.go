@@ -56,6 +56,10 @@ type Process struct {
 	Gaps       []string  `json:"gaps,omitempty"` // fields that could not be read
 }
 
+// SSHD reports whether it is named as those processes of sshd are that hold a
+// connection.
+func (p *Process) SSHD() bool { return p.Comm == "sshd" || p.Comm == "sshd-session" }
+
 // GPU is how a process uses graphics cards.
 type GPU struct {
 	Devices []Path  `json:"devices"`           // that it holds open, each once

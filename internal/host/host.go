@@ -133,6 +133,9 @@ type Kernel interface {
 	// Sockets lists the tcp and udp sockets of the network namespace of the
 	// process with this pid (0: demine's own).
 	Sockets(ctx context.Context, pid int) ([]fact.Socket, error)
+	// Listeners lists those of them that listen, without a walk over the kernel's
+	// table of connections, which all namespaces share.
+	Listeners(ctx context.Context, pid int) ([]fact.Socket, error)
 	// Memory reads the memory of a process by its addresses, without stopping
 	// it. A part that is not mapped (any more) is an error of that read alone.
 	Memory(pid int) (File, error)

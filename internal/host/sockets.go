@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,11 @@ const (
 	attrSkV6Only     = 11 // INET_DIAG_SKV6ONLY
 )
 
+const (
+	tcpListen = 10
+	anyState  = 0xfff &^ (1 << 6) // but TIME_WAIT, which nobody owns
+)
+
 // tcpStates are named as in linux/tcp_states.h.
 var tcpStates = [...]string{
 	1: "ESTABLISHED", 2: "SYN_SENT", 3: "SYN_RECV", 4: "FIN_WAIT1", 5: "FIN_WAIT2", 6: "TIME_WAIT",
@@ -30,14 +36,23 @@ var tcpStates = [...]string{
 }
 
 func (liveKernel) Sockets(ctx context.Context, pid int) ([]fact.Socket, error) {
+	return sockets(ctx, pid, false)
+}
+
+func (liveKernel) Listeners(ctx context.Context, pid int) ([]fact.Socket, error) {
+	all, err := sockets(ctx, pid, true)
+	return slices.DeleteFunc(all, func(s fact.Socket) bool { return !s.Listening() }), err
+}
+
+func sockets(ctx context.Context, pid int, listening bool) ([]fact.Socket, error) {
 	if pid == 0 {
 		runtime.LockOSThread() // /proc/net is the thread's
 		defer runtime.UnlockOSThread()
-		return threadSockets(ctx)
+		return threadSockets(ctx, listening)
 	}
 	var out []fact.Socket
 	err := inNetNS(pid, func() (err error) {
-		out, err = threadSockets(ctx)
+		out, err = threadSockets(ctx, listening)
 		return err
 	})
 	return out, err
@@ -66,33 +81,40 @@ func inNetNS(pid int, f func() error) error {
 	return <-done
 }
 
-func threadSockets(ctx context.Context) ([]fact.Socket, error) {
+// threadSockets lists those of the calling thread's namespace: all, or if listening
+// at least those that listen.
+func threadSockets(ctx context.Context, listening bool) ([]fact.Socket, error) {
 	if hasDiag() {
-		return diagSockets(ctx)
+		return diagSockets(ctx, listening)
 	}
 	return procSockets(threadNetNS())
 }
 
-func diagSockets(ctx context.Context) ([]fact.Socket, error) {
+func diagSockets(ctx context.Context, listening bool) ([]fact.Socket, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return nil, fmt.Errorf("sock_diag: %w", err)
 	}
 	defer unix.Close(fd)
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5})
+	tcp := uint32(anyState)
+	if listening {
+		tcp = 1 << tcpListen // with any other state the kernel walks over all connections (inet_diag_dump_icsk)
+	}
 	ns := threadNetNS()
 	var out []fact.Socket
 	for _, q := range []struct {
 		family, proto uint8
+		states        uint32
 		name          string
 	}{
-		{unix.AF_INET, unix.IPPROTO_TCP, "tcp"}, {unix.AF_INET6, unix.IPPROTO_TCP, "tcp6"},
-		{unix.AF_INET, unix.IPPROTO_UDP, "udp"}, {unix.AF_INET6, unix.IPPROTO_UDP, "udp6"},
+		{unix.AF_INET, unix.IPPROTO_TCP, tcp, "tcp"}, {unix.AF_INET6, unix.IPPROTO_TCP, tcp, "tcp6"},
+		{unix.AF_INET, unix.IPPROTO_UDP, anyState, "udp"}, {unix.AF_INET6, unix.IPPROTO_UDP, anyState, "udp6"},
 	} {
 		if err := ctx.Err(); err != nil {
 			return out, err
 		}
-		out, err = dumpSockets(fd, q.family, q.proto, q.name, ns, out)
+		out, err = dumpSockets(fd, q.family, q.proto, q.states, q.name, ns, out)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EAFNOSUPPORT) {
 			continue // no IPv6, or the diag module of this protocol is not there
 		}
@@ -103,12 +125,12 @@ func diagSockets(ctx context.Context) ([]fact.Socket, error) {
 	return out, nil
 }
 
-func dumpSockets(fd int, family, proto uint8, name string, ns uint64, out []fact.Socket) ([]fact.Socket, error) {
+func dumpSockets(fd int, family, proto uint8, states uint32, name string, ns uint64, out []fact.Socket) ([]fact.Socket, error) {
 	req := make([]byte, unix.SizeofNlMsghdr+diagReqLen)
 	h := (*unix.NlMsghdr)(unsafe.Pointer(&req[0]))
 	h.Len, h.Type, h.Flags = uint32(len(req)), sockDiagByFamily, unix.NLM_F_REQUEST|unix.NLM_F_DUMP
 	req[16], req[17] = family, proto
-	binary.NativeEndian.PutUint32(req[20:], 0xfff&^(1<<6)) // all states but TIME_WAIT, which nobody owns
+	binary.NativeEndian.PutUint32(req[20:], states)
 	if err := unix.Sendto(fd, req, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return out, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -58,7 +59,47 @@ func TestProcSocketsAgreeWithDiag(t *testing.T) {
 		return all[i]
 	}
 	ns := threadNetNS()
-	if a, b := mine(procSockets(ns)), mine(diagSockets(context.Background())); a != b {
+	if a, b := mine(procSockets(ns)), mine(diagSockets(context.Background(), false)); a != b {
 		t.Errorf("/proc/net: %+v\nsock_diag: %+v", a, b)
+	}
+}
+
+// Listeners are those of all sockets that listen, and no connection.
+func TestListeners(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	u, err := net.ListenPacket("udp6", "[::1]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	mine := func(all []fact.Socket, err error) (states []string) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range all {
+			if s.Port == l.Addr().(*net.TCPAddr).Port || s.Port == u.LocalAddr().(*net.UDPAddr).Port {
+				states = append(states, s.Proto+" "+s.State)
+			}
+		}
+		slices.Sort(states)
+		return states
+	}
+	listen, all := []string{"tcp LISTEN", "udp6 UNCONN"}, []string{"tcp ESTABLISHED", "tcp LISTEN", "udp6 UNCONN"}
+	for _, pid := range []int{0, os.Getpid()} {
+		if got := mine(liveKernel{}.Listeners(t.Context(), pid)); !slices.Equal(got, listen) {
+			t.Errorf("listeners of %d: %q", pid, got)
+		}
+		if got := mine(liveKernel{}.Sockets(t.Context(), pid)); !slices.Equal(got, all) {
+			t.Errorf("sockets of %d: %q", pid, got)
+		}
 	}
 }

@@ -42,6 +42,7 @@ type Scope struct {
 	Traces  bool // an attack is to be explained: logs are read far back
 	NoProbe bool // no server is asked anything
 	Lineage bool // of processes those alone that demine descends from: who runs it
+	Served  bool // of sockets those alone that listen, and the connection over which demine is run
 
 	LeaseLog bool // what demine told the system log of leases is wanted
 }

@@ -19,9 +19,16 @@ var socket = &Observer{
 // maxNamespaces bounds the visits: a host of a thousand pods has as many.
 const maxNamespaces = 512
 
-func seeSockets(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part, error) {
+func seeSockets(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
 	var p Part
-	own, err := v.Host().Kernel.Sockets(ctx, 0)
+	ours, theirs := v.Host().Kernel.Sockets, v.Host().Kernel.Sockets
+	if sc.Served {
+		theirs = v.Host().Kernel.Listeners
+		if !overSSH(in) {
+			ours = theirs
+		}
+	}
+	own, err := ours(ctx, 0)
 	if err != nil {
 		return p, err
 	}
@@ -34,13 +41,32 @@ func seeSockets(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part,
 		if ctx.Err() != nil {
 			return p, ctx.Err()
 		}
-		s, err := v.Host().Kernel.Sockets(ctx, pid)
+		s, err := theirs(ctx, pid)
 		if err != nil && !gone(err) {
 			p.Gaps = append(p.Gaps, fact.Gap{Code: gapCode(err), What: fmt.Sprintf("network namespace %d", ns), Detail: rootCause(err)})
 		}
 		p.Socket = append(p.Socket, s...)
 	}
 	return p, nil
+}
+
+// overSSH reports whether demine descends from an sshd that holds a connection.
+func overSSH(in *fact.Snapshot) bool {
+	above := map[int]*fact.Process{}
+	for i := range in.Process {
+		above[in.Process[i].PID] = &in.Process[i]
+	}
+	p := above[in.Host.Self]
+	for range maxLineage {
+		if p == nil {
+			return false
+		}
+		if p.SSHD() {
+			return true
+		}
+		p = above[p.PPID]
+	}
+	return false
 }
 
 // otherNamespaces gives a process for each network namespace but demine's own.

@@ -17,7 +17,7 @@ func (x *Index) Me() Me {
 	}
 	var m Me
 	for _, p := range x.Ancestors(self) {
-		if p.Comm != "sshd" && p.Comm != "sshd-session" {
+		if !p.SSHD() {
 			continue
 		}
 		if m.SSHD == nil {
