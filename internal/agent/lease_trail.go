@@ -14,7 +14,8 @@ import (
 
 // Trail verifies the audit trail, gives its events to tell, and compares it with
 // the list of leases, the packet filter and the system log: a trail whose last
-// lines were cut off is whole in itself.
+// lines were cut off is whole in itself. With an error about the packet filter it
+// gives what the rest tells.
 func (l *Leases) Trail(ctx context.Context, tell func(lease.Event)) (lease.TrailCheck, error) {
 	logged, unread := l.logged(ctx) // before: what is logged after this is in the trail too
 	d, err := l.desk(ctx)
@@ -22,9 +23,9 @@ func (l *Leases) Trail(ctx context.Context, tell func(lease.Event)) (lease.Trail
 		return lease.TrailCheck{}, err
 	}
 	defer d.close()
-	in, err := d.filter.Admitted(ctx)
-	if err != nil && !errors.Is(err, respond.ErrUnavailable) {
-		return lease.TrailCheck{}, err
+	in, blind := d.filter.Admitted(ctx)
+	if errors.Is(blind, respond.ErrUnavailable) {
+		blind = nil // then nothing is in it
 	}
 	told := lease.NewTold()
 	trails, err := d.st.Trails(func(e lease.Event) { told.Add(e); tell(e) })
@@ -32,8 +33,8 @@ func (l *Leases) Trail(ctx context.Context, tell func(lease.Event)) (lease.Trail
 		return lease.TrailCheck{}, err
 	}
 	c := told.Compare(trails, d.st.LeaseRecords(d.all()), in, logged)
-	c.Unread = unread
-	return c, nil
+	c.Unread, c.Blind = unread, blind != nil
+	return c, blind
 }
 
 // ofTrail reads what logLine has written.

@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"demine/internal/host/fixture"
 	"demine/internal/lease"
@@ -27,5 +29,25 @@ func TestTrailInLog(t *testing.T) {
 	got, unread := l.logged(t.Context())
 	if len(got) != 2 || got[0] != (lease.Logged{Sum: sum("a"), Where: "/var/log/secure:1"}) || got[1].Sum != sum("e") || len(unread) > 0 {
 		t.Errorf("%+v, not read: %+v", got, unread)
+	}
+}
+
+// A trail is told also where the packet filter cannot be read, and that it was not
+// compared with that.
+func TestTrailBesideUnreadFilter(t *testing.T) {
+	l, f, _ := office(t)
+	le := give(t, l, f)
+	if _, _, err := l.Extend(t.Context(), le.ID, time.Hour, false); err != nil {
+		t.Fatal(err)
+	}
+	f.unread = errors.New("busy")
+	told := 0
+	c, err := l.Trail(t.Context(), func(lease.Event) { told++ })
+	if !errors.Is(err, f.unread) || !c.Blind || len(c.Trails) != 1 || c.Trails[0].Lines != told || told == 0 {
+		t.Errorf("%d events, %+v, %v", told, c, err)
+	}
+	f.unread = nil
+	if c, err = l.Trail(t.Context(), func(lease.Event) {}); err != nil || c.Blind {
+		t.Errorf("read: %+v, %v", c, err)
 	}
 }

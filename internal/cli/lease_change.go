@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -119,17 +120,18 @@ func (a *app) leaseLogCommand() *cobra.Command {
 					events = append(events[:0], events[maxEvents:]...)
 				}
 			})
-			if err != nil {
+			if err != nil && !check.Blind {
 				return err
 			}
 			if !check.Good() {
 				a.exit(exitFailed)
 			}
 			events = events[max(0, len(events)-maxEvents):]
+			write := func() error { return report.LeaseTrail(a.out, events, &check, a.plainOptions()) }
 			if json {
-				return report.LeaseTrailJSON(a.out, events, &check)
+				write = func() error { return report.LeaseTrailJSON(a.out, events, &check) }
 			}
-			return report.LeaseTrail(a.out, events, &check, a.plainOptions())
+			return cmp.Or(write(), err)
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))

@@ -36,9 +36,10 @@ type Logged struct{ Sum, Where string }
 type TrailCheck struct {
 	Trails []Trail    `json:"trails"`
 	Gaps   []Gap      `json:"gaps,omitempty"`
-	Logged int        `json:"logged"`           // lines that the system log has of it
-	InLog  bool       `json:"in_log"`           // its last line is one of them
-	Unread []fact.Gap `json:"unread,omitempty"` // logs that could not be read whole
+	Logged int        `json:"logged"`                  // lines that the system log has of it
+	InLog  bool       `json:"in_log"`                  // its last line is one of them
+	Unread []fact.Gap `json:"unread,omitempty"`        // logs that could not be read whole
+	Blind  bool       `json:"filter_unread,omitempty"` // the packet filter could not be read to compare with
 }
 
 // Good reports whether nothing speaks against the trail.

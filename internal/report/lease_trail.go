@@ -47,6 +47,8 @@ func LeaseTrail(w io.Writer, events []lease.Event, c *lease.TrailCheck, o Option
 // comparedWith is what a trail that nothing speaks against was compared with.
 func comparedWith(c *lease.TrailCheck) string {
 	switch {
+	case c.Blind:
+		return "lease.trail.no-filter"
 	case c.InLog:
 		return "lease.trail.in-log"
 	case c.Logged > 0:
