@@ -4,10 +4,12 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"demine/internal/fact"
 )
@@ -66,6 +68,8 @@ func TestProcSocketsAgreeWithDiag(t *testing.T) {
 
 // Listeners are those of all sockets that listen, and no connection.
 func TestListeners(t *testing.T) {
+	runtime.LockOSThread() // asked for by its number: the first one of the process may be in another test's namespace
+	defer runtime.UnlockOSThread()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +98,7 @@ func TestListeners(t *testing.T) {
 		return states
 	}
 	listen, all := []string{"tcp LISTEN", "udp6 UNCONN"}, []string{"tcp ESTABLISHED", "tcp LISTEN", "udp6 UNCONN"}
-	for _, pid := range []int{0, os.Getpid()} {
+	for _, pid := range []int{0, unix.Gettid()} {
 		if got := mine(liveKernel{}.Listeners(t.Context(), pid)); !slices.Equal(got, listen) {
 			t.Errorf("listeners of %d: %q", pid, got)
 		}
