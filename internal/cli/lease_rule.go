@@ -34,10 +34,10 @@ func (a *app) leaseAuditCommand() *cobra.Command {
 				return err
 			}
 			found := func(o relate.OpenRule) bool { return s.Found(&o) != nil }
-			if slices.ContainsFunc(s.Openings, found) || len(s.SavedLeases()) > 0 {
+			switch {
+			case slices.ContainsFunc(s.Openings, found) || len(s.SavedLeases()) > 0:
 				a.exit(exitFound)
-			}
-			if incomplete(s, "socket", "firewall", "process") {
+			case incomplete(s, "socket", "firewall", "process"):
 				a.exit(exitIncomplete)
 			}
 			if json {
