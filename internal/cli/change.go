@@ -173,9 +173,9 @@ func (a *app) propose(ctx context.Context, ag *agent.Agent, p respond.Plan, s *e
 	}
 	if !contain && !f.yes {
 		if f.json {
-			return misused("demine "+p.Kind+" --json --yes", "cli.no-consent-json")
+			return misused(a.again("--yes"), "cli.no-consent-json")
 		}
-		if agreed, err := a.consent(p.Kind); err != nil || !agreed {
+		if agreed, err := a.consent(); err != nil || !agreed {
 			return err
 		}
 	}
@@ -191,9 +191,9 @@ func kept(p *respond.Plan) bool {
 }
 
 // consent asks once, for the whole plan.
-func (a *app) consent(kind string) (bool, error) {
+func (a *app) consent() (bool, error) {
 	if !a.terminal(a.in) {
-		return false, misused("demine "+kind+" --yes", "cli.no-consent")
+		return false, misused(a.again("--yes"), "cli.no-consent")
 	}
 	answer := strings.ToLower(a.ask("cli.consent"))
 	if answer == "y" || answer == "yes" {

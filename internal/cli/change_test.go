@@ -32,6 +32,24 @@ func TestJSONAsksNobody(t *testing.T) {
 	}
 }
 
+// Who cannot be asked is told to type the same again with --yes, and nothing that would do more.
+func TestConsentHint(t *testing.T) {
+	a, out := proposer()
+	a.terminal = func(any) bool { return false }
+	a.typed = []string{"lease", "adopt", "O-1a2b3c4d", "--why", "ticket 812, for Ann's team"}
+	p := respond.Plan{Kind: respond.KindHarden, Command: "lease adopt O-1a2b3c4d", Steps: []respond.Step{{ID: 1, Do: "firewall.close"}}}
+	for _, json := range []bool{false, true} {
+		var u *usage
+		err := a.propose(t.Context(), nil, p, nil, &changeFlags{json: json})
+		if want := `demine lease adopt O-1a2b3c4d --why 'ticket 812, for Ann'\''s team' --yes`; !errors.As(err, &u) || u.hint != want {
+			t.Errorf("error %v, hint %q, want %q", err, u.hint, want)
+		}
+	}
+	if !strings.Contains(out.String(), "demine lease adopt O-1a2b3c4d would do") {
+		t.Errorf("the plan is told as another command's: %s", out)
+	}
+}
+
 // contain asks nobody and shows no plan: what a guard kept it from is told all
 // the same, and the exit status is not that of success.
 func TestContainKeptFromIt(t *testing.T) {

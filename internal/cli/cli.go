@@ -50,10 +50,11 @@ type looker func(context.Context, *slog.Logger, agent.Want, func(agent.Event)) (
 // app is one run of the command line.
 type app struct {
 	world
-	c    *i18n.Catalogue
-	log  *slog.Logger
-	code int
-	told bool // the texts of rules and causes are in the catalogue
+	c     *i18n.Catalogue
+	log   *slog.Logger
+	typed []string // the words of the command
+	code  int
+	told  bool // the texts of rules and causes are in the catalogue
 
 	lang, color, level string
 	state              string // folder of demine's own state
@@ -62,7 +63,7 @@ type app struct {
 }
 
 func run(ctx context.Context, args []string, w world) int {
-	a := &app{world: w, log: slog.New(slog.DiscardHandler)}
+	a := &app{world: w, typed: args, log: slog.New(slog.DiscardHandler)}
 	a.lang = langOf(args)
 	a.c = i18n.Load(i18n.Choose(a.lang, w.env))
 	root := a.root()

@@ -55,7 +55,7 @@ func (a *app) leaseAuditCommand() *cobra.Command {
 // closeRule takes a rule of the packet filter out, in force and where it is
 // saved, as harden does.
 func (a *app) closeRule(ctx context.Context, id string, f *changeFlags) error {
-	r, err := a.planRule(ctx, id, f.revert)
+	r, err := a.planRule(ctx, "close", id, f.revert)
 	if err != nil {
 		return err
 	}
@@ -77,14 +77,15 @@ type plannedRule struct {
 	twins []string // rules by which the port stays open
 }
 
-func (a *app) planRule(ctx context.Context, id string, revert time.Duration) (plannedRule, error) {
+func (a *app) planRule(ctx context.Context, command, id string, revert time.Duration) (plannedRule, error) {
 	ag, err := a.agent()
 	if err != nil {
 		return plannedRule{}, err
 	}
 	t := a.comment()
 	t.begin()
-	p, s, err := ag.Plan(ctx, respond.Request{Kind: respond.KindHarden, Rules: []string{id}, Revert: revert}, t.event)
+	p, s, err := ag.Plan(ctx, respond.Request{Kind: respond.KindHarden, Command: "lease " + command + " " + id,
+		Rules: []string{id}, Revert: revert}, t.event)
 	t.end()
 	if err != nil {
 		return plannedRule{}, a.stopped(ctx, err)
@@ -119,7 +120,7 @@ func (a *app) leaseAdoptCommand() *cobra.Command {
 }
 
 func (a *app) adopt(ctx context.Context, id string, f *leaseFlags, yes bool) error {
-	r, err := a.planRule(ctx, id, 0)
+	r, err := a.planRule(ctx, "adopt", id, 0)
 	if err != nil {
 		return err
 	}
@@ -144,9 +145,9 @@ func (a *app) adopt(ctx context.Context, id string, f *leaseFlags, yes bool) err
 	}
 	switch {
 	case !yes && f.json:
-		return misused(adoptExample+" --json --yes", "cli.no-consent-json")
+		return misused(a.again("--yes"), "cli.no-consent-json")
 	case !yes:
-		if agreed, err := a.consent("lease adopt " + id); err != nil || !agreed {
+		if agreed, err := a.consent(); err != nil || !agreed {
 			return err
 		}
 	}

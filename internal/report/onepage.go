@@ -241,7 +241,7 @@ func (g *page) done(runs []respond.Run) {
 
 func (g *page) run(r *respond.Run) {
 	done, undone := tally(r)
-	g.para(g.say("page.run", "run", r.ID, "kind", r.Plan.Kind, "at", r.Began, "from", g.whence(&r.By),
+	g.para(g.say("page.run", "run", r.ID, "kind", r.Plan.Name(), "at", r.Began, "from", g.whence(&r.By),
 		"done", done, "undone", undone, "of", len(r.Plan.Steps)))
 	for i := range r.Plan.Steps {
 		if i == g.most(pageSteps) {

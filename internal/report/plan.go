@@ -42,10 +42,10 @@ func (p *printer) clock(t time.Time) string {
 
 func (p *printer) planHead(plan *respond.Plan) {
 	if len(plan.Steps) == 0 {
-		p.hangPainted(p.fold("● "), green, p.say("plan.head-none", "kind", plan.Kind, "host", plan.Host), 0)
+		p.hangPainted(p.fold("● "), green, p.say("plan.head-none", "kind", plan.Name(), "host", plan.Host), 0)
 		return
 	}
-	p.hangPainted(p.fold("● "), yellow, p.say("plan.head", "kind", plan.Kind, "host", plan.Host, "n", len(plan.Steps)), 0)
+	p.hangPainted(p.fold("● "), yellow, p.say("plan.head", "kind", plan.Name(), "host", plan.Host, "n", len(plan.Steps)), 0)
 }
 
 // planSteps writes the steps; the first of each phase carries its name.

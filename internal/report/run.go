@@ -30,7 +30,7 @@ func (p *printer) runHead(r *respond.Run) {
 	if id == "run.head.waiting" {
 		n = len(having(r, respond.Waiting))
 	}
-	head := p.say(id, "run", r.ID, "kind", r.Plan.Kind, "host", r.Plan.Host, "done", done, "undone", undone,
+	head := p.say(id, "run", r.ID, "kind", r.Plan.Name(), "host", r.Plan.Host, "done", done, "undone", undone,
 		"of", len(r.Plan.Steps), "n", n, "until", p.clock(until), "left", p.left(until),
 		"steps", p.steps(having(r, respond.Done)))
 	p.hangPainted(p.fold("● "), runColour(r.State), head, 0)

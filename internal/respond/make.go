@@ -18,6 +18,7 @@ import (
 // Request says what a plan is to do.
 type Request struct {
 	Kind      string         `json:"kind"`
+	Command   string         `json:"command,omitempty"`   // by which the plan is told of; empty: Kind
 	Incidents []string       `json:"incidents,omitempty"` // only these; empty: all that are confirmed
 	Findings  []string       `json:"findings,omitempty"`  // only these; empty: all that apply
 	Rules     []string       `json:"rules,omitempty"`     // of harden: only these rules of the packet filter are taken out
@@ -63,7 +64,7 @@ func Make(s *explain.Scan, r Request) Plan {
 	for i := range m.steps {
 		m.steps[i].Dump = m.isDump(&m.steps[i])
 	}
-	p := Plan{Schema: fact.SchemaVersion, Kind: r.Kind, Host: s.Host.Name, Boot: s.Host.Boot, Scan: s.ID, Made: s.Taken,
+	p := Plan{Schema: fact.SchemaVersion, Kind: r.Kind, Command: r.Command, Host: s.Host.Name, Boot: s.Host.Boot, Scan: s.ID, Made: s.Taken,
 		Steps: ordered(m.steps), Left: m.left, Spared: spared(m)}
 	raw, _ := json.Marshal(p)
 	sum := sha256.Sum256(raw)

@@ -6,6 +6,7 @@
 package respond
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,17 +78,21 @@ type Step struct {
 
 // Plan is what will be changed on one host, and what will not.
 type Plan struct {
-	Schema int            `json:"schema"`
-	ID     string         `json:"id"`
-	Kind   string         `json:"kind"` // contain, clean, harden
-	Host   string         `json:"host"`
-	Boot   string         `json:"boot"`
-	Scan   string         `json:"scan"` // id of the scan that it is made of
-	Made   time.Time      `json:"made"`
-	Steps  []Step         `json:"steps"`
-	Left   []i18n.Message `json:"left,omitempty"`   // what is not touched although one could expect it, and why
-	Spared []i18n.Message `json:"spared,omitempty"` // what keeps running: the business, the operator's session
+	Schema  int            `json:"schema"`
+	ID      string         `json:"id"`
+	Kind    string         `json:"kind"`              // contain, clean, harden
+	Command string         `json:"command,omitempty"` // that it is of, where that has another name: lease close O-1a2b3c4d
+	Host    string         `json:"host"`
+	Boot    string         `json:"boot"`
+	Scan    string         `json:"scan"` // id of the scan that it is made of
+	Made    time.Time      `json:"made"`
+	Steps   []Step         `json:"steps"`
+	Left    []i18n.Message `json:"left,omitempty"`   // what is not touched although one could expect it, and why
+	Spared  []i18n.Message `json:"spared,omitempty"` // what keeps running: the business, the operator's session
 }
+
+// Name is the command that the plan is of.
+func (p *Plan) Name() string { return cmp.Or(p.Command, p.Kind) }
 
 // Kinds of plans.
 const (
