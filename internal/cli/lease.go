@@ -16,10 +16,13 @@ import (
 
 // leaseCommand opens ports for a time, and tells of those that are open.
 func (a *app) leaseCommand() *cobra.Command {
+	var json bool // as of ls
 	cmd := &cobra.Command{
-		Use: "lease", Short: a.c.Say("help.lease"), Long: a.c.Say("help.lease.long"), Args: a.noCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.leaseList(cmd.Context(), false) },
+		Use: "lease [COMMAND]", Short: a.c.Say("help.lease"), Long: a.c.Say("help.lease.long"), Args: a.noCommand,
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return a.leaseList(cmd.Context(), json) },
 	}
+	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
 	cmd.AddCommand(a.leaseOpenCommand(), a.leaseListCommand(), a.leaseExtendCommand(), a.leaseCloseCommand(),
 		a.leaseAuditCommand(), a.leaseAdoptCommand(),
 		a.leaseRequestCommand(), a.leaseApproveCommand(), a.leaseLogCommand(), a.leaseKeepCommand())

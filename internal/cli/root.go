@@ -114,11 +114,14 @@ func (a *app) noCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "demine --help"
-	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-		hint = "demine " + like[0]
+	help, like := cmd.CommandPath()+" --help", cmd.SuggestionsFor(args[0])
+	switch {
+	case len(like) == 0:
+		return misused(help, "cli.other-command", "name", args[0])
+	case cmd.HasParent(): // most of its commands want arguments
+		return misused(help, "cli.like-command", "name", args[0], "like", like[0])
 	}
-	return misused(hint, "cli.other-command", "name", args[0])
+	return misused(cmd.CommandPath()+" "+like[0], "cli.other-command", "name", args[0])
 }
 
 // noArgs and oneArg are cobra's, with a sentence in both languages.
