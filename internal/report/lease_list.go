@@ -76,7 +76,27 @@ func (p *printer) leaseTable(l *LeaseList) {
 		rows = append(rows, []string{le.ID, fmt.Sprintf("%d/%s", le.Port, le.Proto), left, used,
 			p.say("lease.from", "l", sources(le.From)), p.host(le.Who), p.host(le.Why)})
 	}
-	p.table(0, []int{8, 9, 12, 6, 20, 14, 0}, rows)
+	p.table(0, leaseLimits(rows, p.max), rows)
+}
+
+// leaseLimits are those of the columns: sources, owner and reason share what the
+// others leave of the line, and are cut only where it is not enough for them.
+func leaseLimits(rows [][]string, line int) []int {
+	const from, who, why = 4, 5, 6
+	need := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, cell := range r {
+			need[i] = max(need[i], columns(cell))
+		}
+	}
+	room := line - 2*(len(need)-1)
+	for _, n := range need[:from] {
+		room -= n
+	}
+	room = max(room, 24) // where the line is too short for anything
+	need[who] = min(need[who], max(room/3, room-need[from]-need[why]))
+	need[from] = min(need[from], max(min(room/2, room-need[who]-8), room-need[who]-need[why]))
+	return need
 }
 
 // leaseLeft is the time that is left to a lease, or why it does not matter.
