@@ -45,11 +45,22 @@ func (a *app) leaseListCommand() *cobra.Command {
 }
 
 func (a *app) leaseList(ctx context.Context, json bool) error {
+	if err := a.mayRead(); err != nil {
+		return err
+	}
 	l, err := a.leases().List(ctx)
 	if err != nil {
 		return a.leaseStopped(ctx, "", err)
 	}
 	return a.showLeases(&l, json)
+}
+
+// mayRead refuses whoever cannot read the leases: neither list nor trail is for others.
+func (a *app) mayRead() error {
+	if a.asRoot {
+		return nil
+	}
+	return failed("cli.lease-read-root")
 }
 
 func (a *app) showLeases(l *agent.LeaseList, json bool) error {

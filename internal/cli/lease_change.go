@@ -111,8 +111,8 @@ func (a *app) leaseLogCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "log", Short: a.c.Say("help.lease.log"), Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !a.asRoot {
-				return failed("cli.not-root")
+			if err := a.mayRead(); err != nil {
+				return err
 			}
 			var events []lease.Event
 			check, err := a.leases().Trail(cmd.Context(), func(e lease.Event) {

@@ -31,6 +31,19 @@ func TestClosedBesideError(t *testing.T) {
 	}
 }
 
+// Who only wants to read and may not is told how, and nothing of changes.
+func TestReadNotRoot(t *testing.T) {
+	for _, args := range [][]string{{"lease"}, {"lease", "ls"}, {"lease", "ls", "--json"}, {"lease", "log"}, {"lease", "log", "--json"}} {
+		a, st := printing()
+		cmd := a.root()
+		cmd.SetArgs(args)
+		want := "only root can read the leases of this host and their audit trail: run it with sudo"
+		if err := cmd.ExecuteContext(t.Context()); a.fail(err) != exitFailed || !strings.Contains(st.err.String(), want) || st.out.Len() > 0 {
+			t.Errorf("%v: %v: %s", args, err, st.err.String())
+		}
+	}
+}
+
 // printing is demine without a command, and what it prints.
 func printing() (*app, *stage) {
 	st := &stage{env: english()}
