@@ -17,7 +17,7 @@ import (
 type Swept struct {
 	Over    []Over              `json:"over,omitempty"`    // leases that have ended
 	Gone    []respond.Admission `json:"gone,omitempty"`    // openings that no lease explains: taken away
-	Back    []string            `json:"back,omitempty"`    // leases that were put back after a reload
+	Back    []string            `json:"back,omitempty"`    // leases that were missing in the filter, or blocked there, and were put back
 	Trouble []Trouble           `json:"trouble,omitempty"` // those that could not be, or could not be ended
 	Damaged []string            `json:"damaged,omitempty"` // lists of leases that could not be read, by their new names
 }

@@ -24,7 +24,7 @@ const (
 	DidEnd    = "ended"
 	DidAsk    = "requested"
 	DidFail   = "failed"    // what was intended was not done, or was taken back
-	DidPut    = "put-back"  // after a reload of the packet filter
+	DidPut    = "put-back"  // what was missing in the packet filter, or blocked there
 	DidSweep  = "swept"     // an element that no lease explained was taken away
 	DidMark   = "remarked"  // somebody else began to use the mark of leases
 	DidWarn   = "warned"    // people were told of the coming end
