@@ -17,10 +17,14 @@ const maxPasses = 64
 // the port decides that, and demine by itself never passes more (see Barred). A
 // ban of those who shall come in is refused: who opens a port need not know of it.
 func (p *Plan) pass(n *relate.Net) error {
+	var aimed []aim
 	for _, o := range p.doors {
 		for _, b := range n.Barriers(o.door, o.from) {
 			if b.Bans(o.from) {
 				return respond.Refuse("refuse.lease.banned", "port", p.Port, "chain", b.Chain, "rule", b.Rule())
+			}
+			if a := (aim{b.Chain, b.Aimed()}); a.rule != "" && !b.Lists() && !slices.Contains(aimed, a) {
+				aimed = append(aimed, a)
 			}
 			name := b.String()
 			if slices.Contains(p.Passes, name) || len(p.Passes) == maxPasses {
@@ -31,7 +35,25 @@ func (p *Plan) pass(n *relate.Net) error {
 			}
 		}
 	}
+	p.tellAimed(aimed)
 	return nil
+}
+
+// aim is a rule that is passed and was made for this port or these senders.
+type aim struct{ chain, rule string }
+
+// toldAimed is how many of them are told one by one.
+const toldAimed = 3
+
+// tellAimed notes what somebody wanted to be shut. That a host refuses all that it
+// has no rule for is no news.
+func (p *Plan) tellAimed(aimed []aim) {
+	for _, a := range aimed[:min(len(aimed), toldAimed)] {
+		p.Notes = append(p.Notes, i18n.M("lease.note.passes", "chain", a.chain, "rule", a.rule))
+	}
+	if n := len(aimed) - toldAimed; n > 0 {
+		p.Notes = append(p.Notes, i18n.M("lease.note.passes-more", "n", n))
+	}
 }
 
 // Barred gives a barrier that keeps the lease's sources out and was not there

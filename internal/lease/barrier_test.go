@@ -21,8 +21,8 @@ var (
 	ban   = fact.Rule{Src: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, Verdict: "drop", Text: "ip saddr 203.0.113.0/24 drop"}
 )
 
-// What a person passes is noted, a list that nobody can read is told, and a ban
-// of those who shall come in is refused, wherever it stands.
+// What a person passes is noted, a list that nobody can read and a rule about the
+// port are told, and a ban of those who shall come in is refused, wherever it stands.
 func TestPasses(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -33,7 +33,7 @@ func TestPasses(t *testing.T) {
 	}{
 		{"a policy", host("drop", "password"), "", []string{"inet fw input: policy"}, 0},
 		{"rules and a policy", host("drop", "password", toPort(6380, "drop"), shut), "",
-			[]string{"inet fw input: tcp dport drop", "inet fw input: drop", "inet fw input: policy"}, 0},
+			[]string{"inet fw input: tcp dport drop", "inet fw input: drop", "inet fw input: policy"}, 1},
 		{"a list", host("drop", "password", list), "", []string{"inet fw input: set b drop", "inet fw input: policy"}, 1},
 		{"a ban", host("drop", "password", ban), "refuse.lease.banned", nil, 0},
 		{"a ban behind another rule", host("accept", "password", toPort(6380, "drop"), ban), "refuse.lease.banned", nil, 0},
@@ -48,6 +48,43 @@ func TestPasses(t *testing.T) {
 				t.Errorf("%s%+v", diff, p.Notes)
 			}
 		})
+	}
+}
+
+// Of the rules about the port three are told, each once, and how many more there are.
+func TestAimed(t *testing.T) {
+	for _, tt := range []struct {
+		rules int
+		want  []string
+	}{
+		{0, nil},
+		{1, []string{"0"}},
+		{3, []string{"0", "1", "2"}},
+		{2 * maxPasses, []string{"0", "1", "2", "125"}},
+	} {
+		var rules []fact.Rule
+		for i := range tt.rules {
+			r := toPort(6380, "drop")
+			r.Text = fmt.Sprint(i)
+			rules = append(rules, r, r)
+		}
+		a := Ask{Proto: "tcp", Port: 6380, From: []netip.Prefix{guest}, For: time.Hour, Who: "w", Why: "y"}
+		p, err := Make(a, relate.New(host("drop", "password", append(rules, shut)...)), respond.Admitted{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range p.Notes {
+			switch m.ID {
+			case "lease.note.passes":
+				got = append(got, m.Args["rule"].(string))
+			case "lease.note.passes-more":
+				got = append(got, fmt.Sprint(m.Args["n"]))
+			}
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%d rules: %s", tt.rules, diff)
+		}
 	}
 }
 

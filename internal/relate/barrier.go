@@ -102,6 +102,27 @@ func (b Barrier) Lists() bool {
 	return slices.ContainsFunc(b.Rules, func(r *fact.Rule) bool { return slices.Contains(r.Unknown, "set") })
 }
 
+// Aimed is the text of what makes it one of this port or of these senders: the rule
+// that drops, or the last of those that lead to it, that names them. Empty: it is
+// against everybody at every port, as a policy is.
+func (b Barrier) Aimed() string {
+	for _, r := range slices.Backward(b.Rules) {
+		if namesPorts(r) || namesSenders(r) {
+			return r.Text
+		}
+	}
+	return ""
+}
+
+// namesPorts is false of "all but some": that is what is usual for a host.
+func namesPorts(r *fact.Rule) bool {
+	return len(r.DPort) > 0 && !r.NotDPort && !slices.ContainsFunc(r.DPort, func(p fact.PortRange) bool { return p.From <= 1 && p.To == 65535 })
+}
+
+func namesSenders(r *fact.Rule) bool {
+	return slices.ContainsFunc(r.Src, func(p netip.Prefix) bool { return p.Bits() > 0 })
+}
+
 // longestBarrier is how many bytes tell a barrier from others; of longer ones the
 // rest is a sum.
 const longestBarrier = 300

@@ -79,6 +79,33 @@ func TestBarrierBans(t *testing.T) {
 	}
 }
 
+// What is about the port or the senders is told from what is against everybody, also
+// where another rule leads to the drop.
+func TestBarrierAimed(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{filter("DROP"), ""},
+		{filter("ACCEPT", "-A INPUT -p tcp --dport 6380 -j DROP"), "-A INPUT -p tcp --dport 6380 -j DROP"},
+		{filter("ACCEPT", "-A INPUT -p tcp -m multiport --dports 22,6000:7000 -j REJECT"), "-A INPUT -p tcp -m multiport --dports 22,6000:7000 -j REJECT"},
+		{":D - [0:0]\n" + filter("ACCEPT", "-A INPUT -p tcp --dport 6380 -j D", "-A D -j DROP"), "-A INPUT -p tcp --dport 6380 -j D"},
+		{":D - [0:0]\n" + filter("ACCEPT", "-A INPUT -s 203.0.113.0/24 -g D", "-A D -j DROP"), "-A INPUT -s 203.0.113.0/24 -g D"},
+		{":ufw-user-input - [0:0]\n" + filter("ACCEPT", "-A INPUT -j ufw-user-input", "-A ufw-user-input -p tcp -m tcp --dport 6380 -j DROP"),
+			"-A ufw-user-input -p tcp -m tcp --dport 6380 -j DROP"},
+		{filter("ACCEPT", "-A INPUT ! -s 10.0.0.0/8 -j DROP"), "-A INPUT ! -s 10.0.0.0/8 -j DROP"},
+		{"table inet a {\n chain i {\n type filter hook input priority 0;\n tcp dport { 25, 6380 } reject\n }\n}\n", "tcp dport { 25, 6380 } reject"},
+		{filter("ACCEPT", "-A INPUT -j REJECT"), ""},
+		{filter("ACCEPT", "-A INPUT -i eth0 -p tcp -j DROP"), ""},
+		{filter("ACCEPT", "-A INPUT -s 0.0.0.0/0 -j DROP"), ""},
+		{filter("ACCEPT", "-A INPUT -p tcp --dport 1:65535 -j DROP"), ""},
+		{filter("ACCEPT", "-A INPUT -p tcp ! --dport 22 -j DROP"), ""},
+	} {
+		n := &Net{Filter: live(c.text, false)}
+		got := n.Barriers(Door{Proto: "tcp", Addr: netip.IPv4Unspecified(), Port: 6380}, order)
+		if len(got) != 1 || got[0].Aimed() != c.want {
+			t.Errorf("%s: %v, not %q", c.text, got, c.want)
+		}
+	}
+}
+
 // A long name is cut, and still tells one from another.
 func TestBarrierName(t *testing.T) {
 	long := strings.Repeat("ü", longestBarrier)
