@@ -37,7 +37,7 @@ func (a *app) leases() *agent.Leases {
 func (a *app) leaseListCommand() *cobra.Command {
 	var json bool
 	cmd := &cobra.Command{
-		Use: "ls", Aliases: []string{"list"}, Short: a.c.Say("help.lease.ls"), Args: noArgs,
+		Use: "ls", Aliases: []string{"list"}, Short: a.c.Say("help.lease.ls"), Long: a.c.Say("help.lease.ls.long"), Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.leaseList(cmd.Context(), json) },
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))

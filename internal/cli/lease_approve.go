@@ -26,7 +26,7 @@ func (a *app) leaseApproveCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
-	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, a.c.Say("help.flag.dry-run"))
+	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, a.c.Say("help.flag.lease-dry-run"))
 	a.probeFlag(cmd)
 	return cmd
 }

@@ -15,7 +15,7 @@ import (
 func (a *app) leaseExtendCommand() *cobra.Command {
 	var json, long bool
 	cmd := &cobra.Command{
-		Use: "extend LEASE TIME", Short: a.c.Say("help.lease.extend"), DisableFlagsInUseLine: true,
+		Use: "extend LEASE TIME", Short: a.c.Say("help.lease.extend"), Long: a.c.Say("help.lease.extend.long"), DisableFlagsInUseLine: true,
 		ValidArgsFunction: a.leaseNames(false, lease.Open),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -64,7 +64,7 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
 	cmd.Flags().BoolVar(&cut, "drop-established", false, a.c.Say("help.flag.drop-established"))
-	cmd.Flags().BoolVarP(&rule.dryRun, "dry-run", "n", false, a.c.Say("help.flag.dry-run"))
+	cmd.Flags().BoolVarP(&rule.dryRun, "dry-run", "n", false, a.c.Say("help.flag.lease-dry-run"))
 	cmd.Flags().BoolVarP(&rule.yes, "yes", "y", false, a.c.Say("help.flag.yes"))
 	cmd.Flags().DurationVar(&rule.revert, "revert", respond.DefaultRevert, a.c.Say("help.flag.revert"))
 	return cmd
@@ -109,7 +109,7 @@ const maxEvents = 10_000
 func (a *app) leaseLogCommand() *cobra.Command {
 	var json bool
 	cmd := &cobra.Command{
-		Use: "log", Short: a.c.Say("help.lease.log"), Args: noArgs,
+		Use: "log", Short: a.c.Say("help.lease.log"), Long: a.c.Say("help.lease.log.long"), Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.mayRead(); err != nil {
 				return err

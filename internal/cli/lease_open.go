@@ -30,14 +30,14 @@ func (a *app) leaseOpenCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.leaseOpen(cmd.Context(), args, f) },
 	}
 	a.leaseFlags(cmd, f)
-	cmd.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, a.c.Say("help.flag.dry-run"))
+	cmd.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, a.c.Say("help.flag.lease-dry-run"))
 	return cmd
 }
 
 func (a *app) leaseRequestCommand() *cobra.Command {
 	f := &leaseFlags{}
 	cmd := &cobra.Command{
-		Use: "request PORT[/PROTO]", Short: a.c.Say("help.lease.request"), Args: oneArg,
+		Use: "request PORT[/PROTO]", Short: a.c.Say("help.lease.request"), Long: a.c.Say("help.lease.request.long"), Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.leaseRequest(cmd.Context(), args, f) },
 	}
 	a.leaseFlags(cmd, f)

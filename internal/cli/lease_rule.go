@@ -114,7 +114,7 @@ func (a *app) leaseAdoptCommand() *cobra.Command {
 		},
 	}
 	a.leaseFlags(cmd, f)
-	cmd.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, a.c.Say("help.flag.dry-run"))
+	cmd.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, a.c.Say("help.flag.lease-dry-run"))
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, a.c.Say("help.flag.yes"))
 	return cmd
 }
