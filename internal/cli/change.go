@@ -70,9 +70,9 @@ func (f *changeFlags) request(kind string) (respond.Request, error) {
 		RedisPassword: f.password, RedisBind: f.bind, RedisPort: f.port, LockKeys: f.lockKeys,
 	}
 	for _, k := range f.keep {
-		p, err := prefix(k)
+		p, err := prefix(k, "demine "+kind+" --keep 192.0.2.7")
 		if err != nil {
-			return r, misused("demine "+kind+" --keep 192.0.2.7", "cli.bad-address", "value", k)
+			return r, err
 		}
 		r.Keep = append(r.Keep, p)
 	}
@@ -85,12 +85,20 @@ func (f *changeFlags) request(kind string) (respond.Request, error) {
 	return r, checkWire(kind, f.wire)
 }
 
-// prefix reads an address or a network.
-func prefix(s string) (netip.Prefix, error) {
+// prefix reads an address or a network. What may be meant as either is neither: hint
+// is what to type.
+func prefix(s, hint string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
-	return netip.ParsePrefix(s)
+	p, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return p, misused(hint, "cli.bad-address", "value", s)
+	case p != p.Masked():
+		return p, misused(hint, "cli.address-or-network", "value", s, "addr", p.Addr().String(), "net", p.Masked().String())
+	}
+	return p, nil
 }
 
 // agent is this host, to be changed.

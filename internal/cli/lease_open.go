@@ -80,9 +80,9 @@ func (f *leaseFlags) ask(args []string) (q agent.LeaseAsk, err error) {
 			q.Me = true
 			continue
 		}
-		p, err := prefix(s)
+		p, err := prefix(s, leaseExample)
 		if err != nil {
-			return q, misused(leaseExample, "cli.bad-address", "value", s)
+			return q, err
 		}
 		q.From = append(q.From, p)
 	}
