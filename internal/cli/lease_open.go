@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"demine/internal/agent"
+	"demine/internal/i18n"
 	"demine/internal/lease"
+	"demine/internal/relate"
 	"demine/internal/report"
 )
 
@@ -63,15 +65,17 @@ func (a *app) leaseFlags(cmd *cobra.Command, f *leaseFlags) {
 
 // ask reads what was typed. Limits are the business of package lease.
 func (f *leaseFlags) ask(args []string) (q agent.LeaseAsk, err error) {
-	if len(args) == 0 || len(f.from) == 0 || f.who == "" || f.why == "" {
-		return q, misused(leaseExample, "cli.lease-how")
+	err = needed(leaseExample, need{len(args) > 0, "cli.need.port"}, need{len(f.from) > 0, "cli.need.from"},
+		need{!blank(f.who), "cli.need.who"}, need{!blank(f.why), "cli.need.why"})
+	if err != nil {
+		return q, err
 	}
 	q.DryRun = f.dryRun
 	q.Ask = lease.Ask{Who: f.who, Why: f.why, Anyone: f.anyone, Long: f.long, Bare: f.bare, Cut: f.drop}
-	var ok bool
-	if q.Port, q.Proto, ok = leasePort(args[0]); !ok {
-		return q, misused(leaseExample, "cli.lease-port", "value", args[0])
+	if q.Port, q.Proto, err = leasePort(args[0]); err != nil {
+		return q, err
 	}
+	var ok bool
 	if q.For, ok = leaseTime(f.howLong); !ok {
 		return q, misused(leaseExample, "cli.lease-for", "value", f.howLong)
 	}
@@ -89,13 +93,46 @@ func (f *leaseFlags) ask(args []string) (q agent.LeaseAsk, err error) {
 	return q, nil
 }
 
-func leasePort(s string) (port int, proto string, ok bool) {
-	number, proto, named := strings.Cut(s, "/")
-	if !named {
+// need is something that has to be given.
+type need struct {
+	given bool
+	what  string // id of its words
+}
+
+// needed names what was not given.
+func needed(hint string, needs ...need) error {
+	var missing []i18n.Message
+	for _, n := range needs {
+		if !n.given {
+			missing = append(missing, i18n.M(n.what))
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return misused(hint, "cli.needed", "what", missing)
+}
+
+func blank(s string) bool { return strings.TrimSpace(s) == "" }
+
+func leasePort(s string) (port int, proto string, err error) {
+	number, proto, given := strings.Cut(s, "/")
+	if !given {
 		proto = "tcp"
 	}
-	port, err := strconv.Atoi(number)
-	return port, proto, err == nil && port > 0 && port < 65536 && (proto == "tcp" || proto == "udp")
+	port, err = strconv.Atoi(number)
+	usual, named := relate.NamedPort(number)
+	switch {
+	case named:
+		return 0, "", misused(leaseExample, "cli.lease-port-named", "value", s, "name", number, "port", usual)
+	case err != nil:
+		return 0, "", misused(leaseExample, "cli.lease-port", "value", s)
+	case proto != "tcp" && proto != "udp":
+		return 0, "", misused(leaseExample, "refuse.lease.proto", "value", proto)
+	case port < 1 || port > 65535:
+		return 0, "", misused(leaseExample, "refuse.lease.port", "value", port)
+	}
+	return port, proto, nil
 }
 
 // cutDays reads 2d.

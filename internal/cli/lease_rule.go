@@ -107,8 +107,12 @@ func (a *app) leaseAdoptCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "adopt RULE", Short: a.c.Say("help.lease.adopt"), Long: a.c.Say("help.lease.adopt.long"), Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 || !isRule(args[0]) || f.who == "" || f.why == "" {
-				return misused(adoptExample, "cli.adopt-how")
+			err := needed(adoptExample, need{len(args) > 0, "cli.need.rule"}, need{!blank(f.who), "cli.need.who"}, need{!blank(f.why), "cli.need.why"})
+			if err == nil && !isRule(args[0]) {
+				err = misused(adoptExample, "cli.adopt-how")
+			}
+			if err != nil {
+				return err
 			}
 			return a.adopt(cmd.Context(), args[0], f, yes)
 		},
