@@ -141,8 +141,12 @@ func leaseTime(s string) (time.Duration, bool) {
 
 // leaseID is the one name that a command is about.
 func leaseID(cmd *cobra.Command, args []string) (string, error) {
-	if len(args) != 1 || !lease.IsName(args[0]) {
+	if len(args) != 1 {
 		return "", misused(cmd.CommandPath()+" --help", "cli.lease-id")
 	}
-	return args[0], nil
+	id, ok := lease.Named(args[0])
+	if !ok {
+		return "", misused("demine lease ls", "cli.lease-no-id", "value", args[0], "letters", lease.Letters)
+	}
+	return id, nil
 }

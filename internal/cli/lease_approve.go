@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -40,6 +42,9 @@ func (a *app) approved(cmd *cobra.Command, args []string) (id string, agreed fun
 		return id, nil, err
 	}
 	v, err := readRequest(args[0], cmd.InOrStdin())
+	if id, ok := lease.Named(args[0]); ok && errors.Is(err, fs.ErrNotExist) {
+		return id, nil, nil
+	}
 	if err != nil {
 		return "", nil, failed("cli.lease-file", "file", args[0], "error", err.Error())
 	}

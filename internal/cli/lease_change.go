@@ -18,12 +18,12 @@ func (a *app) leaseExtendCommand() *cobra.Command {
 		Use: "extend LEASE TIME", Short: a.c.Say("help.lease.extend"), Long: a.c.Say("help.lease.extend.long"), DisableFlagsInUseLine: true,
 		ValidArgsFunction: a.leaseNames(false, lease.Open),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return misused("demine lease extend L-7Q2KD 1h", "cli.lease-id")
-			}
-			id, err := leaseID(cmd, args[:1])
+			id, err := leaseID(cmd, args[:min(1, len(args))])
 			if err != nil {
 				return err
+			}
+			if len(args) != 2 {
+				return misused("demine lease extend "+id+" 1h", "cli.lease-more")
 			}
 			by, ok := leaseTime(args[1])
 			if !ok {

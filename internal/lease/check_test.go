@@ -134,3 +134,15 @@ func TestName(t *testing.T) {
 		}
 	}
 }
+
+// A name may be typed in small letters and without L-; what is none stays none.
+func TestNamed(t *testing.T) {
+	for s, want := range map[string]string{
+		"L-7Q2KD": "L-7Q2KD", "l-7q2kd": "L-7Q2KD", "7q2kd": "L-7Q2KD", "7Q2KD": "L-7Q2KD",
+		"": "", "L-": "", "7q2k": "", "7q2ko": "", "L7Q2KD": "", "O-1a2b3c4d": "", "--7q2kd": "",
+	} {
+		if name, ok := Named(s); ok != (want != "") || ok && name != want {
+			t.Errorf("%q is %q, %t", s, name, ok)
+		}
+	}
+}

@@ -3,11 +3,12 @@ package lease
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
-// letters are those of names: no vowels, so that no word comes out, and none
+// Letters are those of names: no vowels, so that no word comes out, and none
 // that is taken for another when it is read aloud or copied by hand.
-const letters = "2346789BCDFGHJKMNPQRTVWXYZ"
+const Letters = "2346789BCDFGHJKMNPQRTVWXYZ"
 
 // nameSize makes 11.8 million names: few enough to type, enough for years of a
 // trail to tell one lease from another.
@@ -23,7 +24,7 @@ func Name(random io.Reader, taken func(string) bool) (string, error) {
 				return "", fmt.Errorf("name of a lease: %w", err)
 			}
 			if b[0] < 26*9 { // the rest of 256 would favour some letters
-				name = append(name, letters[b[0]%26])
+				name = append(name, Letters[b[0]%26])
 			}
 		}
 		if !taken(string(name)) {
@@ -31,6 +32,15 @@ func Name(random io.Reader, taken func(string) bool) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("name of a lease: none is free")
+}
+
+// Named gives the name that was typed: also in small letters, and without L-.
+func Named(s string) (name string, ok bool) {
+	name = strings.ToUpper(s)
+	if !strings.HasPrefix(name, "L-") {
+		name = "L-" + name
+	}
+	return name, IsName(name)
 }
 
 // IsName reports whether a text has the form of a name.
@@ -47,8 +57,8 @@ func IsName(s string) bool {
 }
 
 func isLetter(c byte) bool {
-	for i := range len(letters) {
-		if letters[i] == c {
+	for i := range len(Letters) {
+		if Letters[i] == c {
 			return true
 		}
 	}
