@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"demine/internal/lease"
 	"demine/internal/relate"
 	"demine/internal/report"
+	"demine/internal/respond"
 )
 
 // leaseFlags are those of open and request.
@@ -21,12 +25,13 @@ type leaseFlags struct {
 	howLong, who, why        string
 	anyone, long, bare, drop bool
 	dryRun, json             bool
+	example                  string // of the command
 }
 
-const leaseExample = `demine lease open 6380/tcp --from 203.0.113.7 --for 8h --who order-team --why "ticket 812"`
+const leaseExample = ` 6380/tcp --from 203.0.113.7 --for 8h --who order-team --why "ticket 812"`
 
 func (a *app) leaseOpenCommand() *cobra.Command {
-	f := &leaseFlags{}
+	f := &leaseFlags{example: "demine lease open" + leaseExample}
 	cmd := &cobra.Command{
 		Use: "open PORT[/PROTO]", Short: a.c.Say("help.lease.open"), Long: a.c.Say("help.lease.open.long"), Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.leaseOpen(cmd.Context(), args, f) },
@@ -37,7 +42,7 @@ func (a *app) leaseOpenCommand() *cobra.Command {
 }
 
 func (a *app) leaseRequestCommand() *cobra.Command {
-	f := &leaseFlags{}
+	f := &leaseFlags{example: "demine lease request" + leaseExample}
 	cmd := &cobra.Command{
 		Use: "request PORT[/PROTO]", Short: a.c.Say("help.lease.request"), Long: a.c.Say("help.lease.request.long"), Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.leaseRequest(cmd.Context(), args, f) },
@@ -63,34 +68,51 @@ func (a *app) leaseFlags(cmd *cobra.Command, f *leaseFlags) {
 	}
 }
 
-// ask reads what was typed. Limits are the business of package lease.
+// ask reads what was typed. What no host could grant is wrong usage; what this host
+// cannot grant shows only the look.
 func (f *leaseFlags) ask(args []string) (q agent.LeaseAsk, err error) {
-	err = needed(leaseExample, need{len(args) > 0, "cli.need.port"}, need{len(f.from) > 0, "cli.need.from"},
+	err = needed(f.example, need{len(args) > 0, "cli.need.port"}, need{len(f.from) > 0, "cli.need.from"},
 		need{!blank(f.who), "cli.need.who"}, need{!blank(f.why), "cli.need.why"})
 	if err != nil {
 		return q, err
 	}
 	q.DryRun = f.dryRun
 	q.Ask = lease.Ask{Who: f.who, Why: f.why, Anyone: f.anyone, Long: f.long, Bare: f.bare, Cut: f.drop}
-	if q.Port, q.Proto, err = leasePort(args[0]); err != nil {
+	if q.Port, q.Proto, err = leasePort(args[0], f.example); err != nil {
 		return q, err
 	}
 	var ok bool
 	if q.For, ok = leaseTime(f.howLong); !ok {
-		return q, misused(leaseExample, "cli.lease-for", "value", f.howLong)
+		return q, misused(f.example, "cli.lease-for", "value", f.howLong)
 	}
 	for _, s := range f.from {
 		if s == "me" {
 			q.Me = true
 			continue
 		}
-		p, err := prefix(s, leaseExample)
+		p, err := prefix(s, f.example)
 		if err != nil {
 			return q, err
 		}
 		q.From = append(q.From, p)
 	}
-	return q, nil
+	return q, f.within(q)
+}
+
+// someone stands for who is connected, where only limits are asked for (RFC 5737).
+var someone = netip.MustParsePrefix("192.0.2.1/32")
+
+// within refuses what is over the limits of every lease.
+func (f *leaseFlags) within(q agent.LeaseAsk) error {
+	if q.Me {
+		q.From = append(slices.Clone(q.From), someone)
+	}
+	_, err := lease.Check(q.Ask)
+	var r *respond.Refusal
+	if errors.As(err, &r) {
+		return &usage{&failure{r.Message}, f.example}
+	}
+	return err
 }
 
 // need is something that has to be given.
@@ -115,7 +137,7 @@ func needed(hint string, needs ...need) error {
 
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
-func leasePort(s string) (port int, proto string, err error) {
+func leasePort(s, example string) (port int, proto string, err error) {
 	number, proto, given := strings.Cut(s, "/")
 	if !given {
 		proto = "tcp"
@@ -124,13 +146,13 @@ func leasePort(s string) (port int, proto string, err error) {
 	usual, named := relate.NamedPort(number)
 	switch {
 	case named:
-		return 0, "", misused(leaseExample, "cli.lease-port-named", "value", s, "name", number, "port", usual)
+		return 0, "", misused(example, "cli.lease-port-named", "value", s, "name", number, "port", usual)
 	case err != nil:
-		return 0, "", misused(leaseExample, "cli.lease-port", "value", s)
+		return 0, "", misused(example, "cli.lease-port", "value", s)
 	case proto != "tcp" && proto != "udp":
-		return 0, "", misused(leaseExample, "refuse.lease.proto", "value", proto)
+		return 0, "", misused(example, "refuse.lease.proto", "value", proto)
 	case port < 1 || port > 65535:
-		return 0, "", misused(leaseExample, "refuse.lease.port", "value", port)
+		return 0, "", misused(example, "refuse.lease.port", "value", port)
 	}
 	return port, proto, nil
 }

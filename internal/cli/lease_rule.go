@@ -102,7 +102,7 @@ const adoptExample = `demine lease adopt O-1a2b3c4d --for 8h --who order-team --
 
 // leaseAdoptCommand turns a rule into a lease.
 func (a *app) leaseAdoptCommand() *cobra.Command {
-	f := &leaseFlags{}
+	f := &leaseFlags{example: adoptExample}
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "adopt RULE", Short: a.c.Say("help.lease.adopt"), Long: a.c.Say("help.lease.adopt.long"), Args: oneArg,
