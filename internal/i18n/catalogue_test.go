@@ -2,6 +2,7 @@ package i18n
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -38,6 +39,16 @@ func TestEnglishFolds(t *testing.T) {
 	for id, text := range c.text {
 		if s := ASCII(text); strings.Contains(s, `\u{`) {
 			t.Errorf("%s: %s", id, s)
+		}
+	}
+}
+
+// A Chinese length of time ends in a word, and no blank stands between two.
+func TestChineseLengths(t *testing.T) {
+	blank := regexp.MustCompile(`:duration\} \p{Han}`)
+	for id, text := range Load(Chinese).text {
+		if blank.MatchString(text) {
+			t.Errorf("%s: %s", id, text)
 		}
 	}
 }
@@ -83,6 +94,7 @@ func TestText(t *testing.T) {
 		{"duration", "{d:duration}", "37 min", "37 分钟", map[string]any{"d": 37*time.Minute + 25*time.Second}},
 		{"seconds", "{d:duration}", "25 s", "25 秒", map[string]any{"d": 25}},
 		{"hours", "{d:duration}", "5 h 12 min", "5 小时 12 分钟", map[string]any{"d": 5*3600 + 12*60}},
+		{"whole hours", "{d:duration}", "24 h", "24 小时", map[string]any{"d": 24*time.Hour + 59*time.Second}},
 		{"days", "{d:duration}", "3 days", "3 天", map[string]any{"d": 3 * 86400.0}},
 		{"bytes", "{b:bytes}", "1.5 GiB", "1.5 GiB", map[string]any{"b": int64(3 << 29)}},
 		{"short duration", "{d:duration}", "1.2 s", "1.2 秒", map[string]any{"d": 1.21}},

@@ -178,7 +178,11 @@ func (c *Catalogue) length(sec float64) string {
 		return unit(math.Floor(sec/60), "min", "分钟")
 	case sec < 48*3600:
 		h := math.Floor(sec / 3600)
-		return unit(h, "h", "小时") + " " + unit(math.Floor((sec-h*3600)/60), "min", "分钟")
+		hours, minutes := unit(h, "h", "小时"), math.Floor((sec-h*3600)/60)
+		if minutes == 0 {
+			return hours
+		}
+		return hours + " " + unit(minutes, "min", "分钟")
 	}
 	return unit(math.Floor(sec/86400), "days", "天")
 }

@@ -39,7 +39,7 @@ func Check(a Ask) (Ask, error) {
 	case a.Port < 1 || a.Port > 65535:
 		return a, respond.Refuse("refuse.lease.port", "value", a.Port)
 	case a.For < MinFor || a.For > MaxLong:
-		return a, respond.Refuse("refuse.lease.for", "for", a.For, "least", MinFor, "most", MaxLong)
+		return a, respond.Refuse("refuse.lease.for", "least", MinFor, "most", MaxLong)
 	case a.For > MaxFor && !a.Long:
 		return a, respond.Refuse("refuse.lease.long", "for", a.For, "most", MaxFor)
 	}

@@ -1,6 +1,10 @@
 package lease
 
-import "time"
+import (
+	"time"
+
+	"demine/internal/respond"
+)
 
 // Clock is one reading of both clocks.
 type Clock struct {
@@ -50,9 +54,15 @@ func (l *Lease) Over(c Clock) string {
 // Extend gives the lease with more time from now on, within the limits that
 // hold for one as a whole.
 func (l Lease) Extend(by time.Duration, long bool, c Clock) (Lease, error) {
-	a := l.Ask
+	a, left := l.Ask, l.Left(c.Boot)
 	a.Long = a.Long || long
-	a.For = (l.Left(c.Boot) + by).Round(time.Second)
+	a.For = (left + by).Round(time.Second)
+	switch {
+	case a.For > MaxLong:
+		return l, respond.Refuse("refuse.lease.extend-most", "left", left, "by", by, "most", MaxLong)
+	case a.For > MaxFor && !a.Long:
+		return l, respond.Refuse("refuse.lease.extend-long", "left", left, "by", by, "sum", a.For, "most", MaxFor)
+	}
 	a, err := Check(a)
 	if err != nil {
 		return l, err

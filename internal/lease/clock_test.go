@@ -46,8 +46,19 @@ func TestExtend(t *testing.T) {
 	if err != nil || longer.Left(c.Boot) != 3*time.Hour || !longer.Until.Equal(c.Wall.Add(3*time.Hour)) || longer.Over(c) != "" {
 		t.Errorf("%v left, until %s, over %q, error %v", longer.Left(c.Boot), longer.Until, longer.Over(c), err)
 	}
-	if _, err := l.Extend(24*time.Hour, false, c); refusal(err) != "refuse.lease.long" {
-		t.Errorf("25 hours from now: %v", err)
+	for _, tt := range []struct {
+		by   time.Duration
+		long bool
+		want string
+	}{
+		{24 * time.Hour, false, "refuse.lease.extend-long"},
+		{24 * time.Hour, true, ""},
+		{MaxLong, true, "refuse.lease.extend-most"},
+		{MaxLong, false, "refuse.lease.extend-most"},
+	} {
+		if _, err := l.Extend(tt.by, tt.long, c); refusal(err) != tt.want {
+			t.Errorf("%s and 1 h: %v, want %q", tt.by, err, tt.want)
+		}
 	}
 	if l.WarnAt() != 10*time.Minute || (&Lease{Ask: Ask{For: time.Minute}}).WarnAt() != 6*time.Second {
 		t.Error("people are told at another time")
