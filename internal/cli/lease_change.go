@@ -30,7 +30,7 @@ func (a *app) leaseExtendCommand() *cobra.Command {
 				return misused("demine lease extend "+id+" 1h", "cli.lease-for", "value", args[1])
 			}
 			if by > lease.MaxLong {
-				return misused("demine lease extend "+id+" 1h", "refuse.lease.for", "for", by, "least", lease.MinFor, "most", lease.MaxLong)
+				return misused("demine lease extend "+id+" 1h", "refuse.lease.for", "least", lease.MinFor, "most", lease.MaxLong)
 			}
 			le, swept, err := a.leases().Extend(cmd.Context(), id, by, long)
 			ids := []string{"lease.extended"}
