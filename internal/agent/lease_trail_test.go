@@ -9,6 +9,7 @@ import (
 
 	"demine/internal/host/fixture"
 	"demine/internal/lease"
+	"demine/internal/respond"
 )
 
 // What was told the system log is known again there, and nothing else is taken
@@ -29,6 +30,16 @@ func TestTrailInLog(t *testing.T) {
 	got, unread := l.logged(t.Context())
 	if len(got) != 2 || got[0] != (lease.Logged{Sum: sum("a"), Where: "/var/log/secure:1"}) || got[1].Sum != sum("e") || len(unread) > 0 {
 		t.Errorf("%+v, not read: %+v", got, unread)
+	}
+}
+
+// A log that cuts off long lines keeps all but what people typed.
+func TestLogLineTexts(t *testing.T) {
+	e := &lease.Event{Kind: lease.DidOpen, ID: "L-7Q2KD", By: &lease.Person{Account: "ops", Operator: respond.Operator{Peer: "203.0.113.7"}},
+		Lease: &lease.Lease{Ask: lease.Ask{Proto: "tcp", Port: 6380, Who: strings.Repeat("订", lease.MaxText), Why: "y"}}}
+	head, _, typed := strings.Cut(logLine(e, "", ""), " who=")
+	if !typed || !strings.Contains(head, ` id=L-7Q2KD by="ops" peer=203.0.113.7 port=6380/tcp`) {
+		t.Error(head)
 	}
 }
 

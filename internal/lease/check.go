@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"demine/internal/respond"
 )
@@ -18,7 +19,7 @@ const (
 	MaxFor     = 24 * time.Hour
 	MaxLong    = 30 * 24 * time.Hour
 	maxSources = 64
-	maxText    = 200 // bytes of Who and of Why
+	MaxText    = 200 // characters of Who and of Why
 	MaxOpen    = 4096
 )
 
@@ -47,8 +48,8 @@ func Check(a Ask) (Ask, error) {
 		if strings.TrimSpace(text.value) == "" {
 			return a, respond.Refuse("refuse.lease.text", "flag", text.flag)
 		}
-		if len(text.value) > maxText {
-			return a, respond.Refuse("refuse.lease.text-long", "flag", text.flag, "most", maxText)
+		if n := utf8.RuneCountInString(text.value); n > MaxText {
+			return a, respond.Refuse("refuse.lease.text-long", "flag", text.flag, "n", n, "most", MaxText)
 		}
 	}
 	return checkSources(a)

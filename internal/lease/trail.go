@@ -71,7 +71,8 @@ type Trail struct {
 	Torn   int    `json:"torn,omitempty"`   // bytes of a last line that was cut off (power cut, full disk)
 }
 
-// MaxEvent is the longest line of a trail: a lease with all its sources is 6 KiB.
+// MaxEvent is the longest line of a trail: a lease with all its sources and the longest
+// texts is 8 KiB, and what it passes up to 22 KiB more.
 const MaxEvent = 64 << 10
 
 // Verify reads a trail, gives each event that fits to tell, and says how far the
