@@ -66,14 +66,3 @@ func LeaseJSON(w io.Writer, v LeaseView, doorways []respond.Doorway, notes, talk
 		Swept    []i18n.Message    `json:"swept"`
 	}{fact.SchemaVersion, v, list(doorways), list(notes), list(talk)})
 }
-
-// LeaseTrailJSON writes the events that fit and what the verification found.
-func LeaseTrailJSON(w io.Writer, events []lease.Event, check *lease.TrailCheck) error {
-	c := *check
-	c.Trails = list(c.Trails)
-	return writeJSON(w, struct {
-		Schema int           `json:"schema"`
-		Events []lease.Event `json:"events"`
-		lease.TrailCheck
-	}{fact.SchemaVersion, list(events), c})
-}
