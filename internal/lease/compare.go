@@ -93,23 +93,20 @@ type Records struct {
 }
 
 // Compare says what trails do not tell of the list, of what is in force, and of
-// what the system log has. Of a broken one nothing is said: what is behind the break
-// was not told.
+// what the system log has. What is not proved counts as told: that a trail is
+// broken is said anyway.
 func (t *Told) Compare(trails []Trail, rec Records, in respond.Admitted, logged []Logged) TrailCheck {
 	c := TrailCheck{Trails: trails, Logged: len(logged)}
-	lines := 0
+	none := true
 	for _, x := range trails {
-		if x.Broken > 0 {
-			return c
-		}
-		lines += x.Lines
-		t.sums[x.Head] = true
-		c.InLog = c.InLog || slices.ContainsFunc(logged, func(l Logged) bool { return l.Sum == x.Head })
+		none = none && x.Last == ""
+		t.sums[x.Last] = true
+		c.InLog = c.InLog || slices.ContainsFunc(logged, func(l Logged) bool { return l.Sum == x.Last })
 	}
 	switch {
-	case lines == 0 && (rec.Ever || in.Mark != 0 || len(logged) > 0):
+	case none && (rec.Ever || in.Mark != 0 || len(logged) > 0):
 		c.Gaps = []Gap{{Kind: GapGone}}
-	case lines > 0:
+	case !none:
 		if rec.Told != "" && !t.sums[rec.Told] {
 			c.Gaps = append(c.Gaps, Gap{Kind: GapCut})
 		}

@@ -65,7 +65,7 @@ func TestCompare(t *testing.T) {
 			told.Add(e)
 		}
 		if tt.lines > 0 {
-			trails = []Trail{{Lines: tt.lines, Head: line(tt.lines)}}
+			trails = []Trail{{Lines: tt.lines, Last: line(tt.lines)}}
 		}
 		c := told.Compare(trails, Records{tt.list, len(tt.list) > 0, tt.told}, tt.in, tt.logged)
 		var got []string
@@ -79,8 +79,26 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: the last line is in the log: %t", tt.name, c.InLog)
 		}
 	}
-	if c := NewTold().Compare([]Trail{{Broken: 1}}, Records{now, true, ""}, in, logged); len(c.Gaps) > 0 || c.Good() {
-		t.Errorf("of a broken trail: %+v", c)
+}
+
+// A break of the chain is no reason to be silent of what the trail lacks beside
+// that; what is told behind the break is told.
+func TestCompareBroken(t *testing.T) {
+	le := Lease{ID: "L-22222", State: Open, Until: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	in := respond.Admitted{Mark: 1, Admissions: []respond.Admission{{Lease: le.ID}}}
+	for _, tt := range []struct {
+		event Event
+		want  []Gap
+	}{
+		{Event{N: 3, Kind: DidOpen, ID: le.ID, Lease: &le, Unproved: true}, nil},
+		{Event{N: 3, Kind: DidOpen, ID: "L-33333", Lease: &le, Unproved: true}, []Gap{{Kind: GapRecord, ID: le.ID}, {Kind: GapOpen, ID: "L-33333"}}},
+	} {
+		told := NewTold()
+		told.Add(tt.event)
+		c := told.Compare([]Trail{{Broken: 2, Last: "b"}}, Records{[]Lease{le}, true, "b"}, in, []Logged{{Sum: "b"}})
+		if diff := cmp.Diff(tt.want, c.Gaps); diff != "" || c.Good() || !c.InLog {
+			t.Errorf("%+v\n%s", c, diff)
+		}
 	}
 }
 
@@ -92,7 +110,7 @@ func TestCompareTwoTrails(t *testing.T) {
 	told.Add(Event{N: 1, Kind: DidClose, ID: le.ID, Lease: &le})
 	told.Add(Event{N: 1, Kind: DidOpen, ID: le.ID, Lease: &le})
 	told.Add(Event{N: 2, Kind: Intend, Doing: DidClose, ID: "L-33333"})
-	if c := told.Compare([]Trail{{Lines: 1}, {Lines: 2}}, Records{Ever: true}, respond.Admitted{}, nil); !c.Good() {
+	if c := told.Compare([]Trail{{Lines: 1, Last: "a"}, {Lines: 2, Last: "b"}}, Records{Ever: true}, respond.Admitted{}, nil); !c.Good() {
 		t.Errorf("%+v", c)
 	}
 	if !told.Over(le.ID) || told.Over("L-33333") {

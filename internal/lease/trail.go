@@ -1,14 +1,9 @@
 package lease
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	"demine/internal/i18n"
@@ -48,6 +43,8 @@ type Event struct {
 	Said  i18n.Message `json:"said,omitzero"`   // of a refusal: what people read
 	Torn  int          `json:"torn,omitempty"`  // bytes of a line before it that a crash had cut off
 	Prev  string       `json:"prev"`            // hex; empty for the first
+
+	Unproved bool `json:"-"` // told by Verify: it stands behind a break of the chain, or at it
 }
 
 // Line gives the event as its line of the trail, without the line's end, and its
@@ -63,52 +60,6 @@ func Sum(line []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-// Trail is what a verification found.
-type Trail struct {
-	Lines  int    `json:"lines"`
-	Head   string `json:"head"`             // sum of the last good line
-	Broken int    `json:"broken,omitempty"` // number of the first line that does not fit; 0: all do
-	Torn   int    `json:"torn,omitempty"`   // bytes of a last line that was cut off (power cut, full disk)
-}
-
 // MaxEvent is the longest line of a trail: a lease with all its sources and the longest
 // texts is 8 KiB, and what it passes up to 22 KiB more.
 const MaxEvent = 64 << 10
-
-// Verify reads a trail, gives each event that fits to tell, and says how far the
-// chain holds. It stops at a line that does not fit: nothing behind it proves
-// anything.
-func Verify(r io.Reader, tell func(Event)) (Trail, error) {
-	var t Trail
-	in := bufio.NewReaderSize(r, MaxEvent)
-	for {
-		line, err := in.ReadSlice('\n')
-		switch {
-		case errors.Is(err, io.EOF):
-			t.Torn = len(line)
-			return t, nil
-		case errors.Is(err, bufio.ErrBufferFull):
-			t.Broken = t.Lines + 1
-			return t, nil
-		case err != nil:
-			return t, fmt.Errorf("read the trail: %w", err)
-		}
-		line = bytes.TrimSuffix(line, []byte{'\n'})
-		e, ok := follows(line, t)
-		if !ok {
-			t.Broken = t.Lines + 1
-			return t, nil
-		}
-		t.Lines, t.Head = e.N, Sum(line)
-		tell(e)
-	}
-}
-
-// follows reads a line and reports whether it is the next one.
-func follows(line []byte, t Trail) (Event, bool) {
-	var e Event
-	if json.Unmarshal(line, &e) != nil {
-		return e, false
-	}
-	return e, e.N == t.Lines+1 && e.Prev == t.Head
-}

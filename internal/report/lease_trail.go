@@ -6,8 +6,8 @@ import (
 	"demine/internal/lease"
 )
 
-// LeaseTrail writes the events of the audit trail, oldest first, and how far its
-// chain holds.
+// LeaseTrail writes the events of the audit trail, oldest first, marks those that
+// are not proved, and says how far its chain holds.
 func LeaseTrail(w io.Writer, events []lease.Event, c *lease.TrailCheck, o Options) error {
 	p := newChangePrinter(o)
 	if len(c.Trails) == 0 && len(c.Gaps) == 0 {
@@ -16,27 +16,24 @@ func LeaseTrail(w io.Writer, events []lease.Event, c *lease.TrailCheck, o Option
 	}
 	for i := range events {
 		e := &events[i]
-		p.hang(p.clock(e.At)+"  "+pad(p.host(e.ID), 8)+"  ", p.event(e), 0)
+		head, mark, code := p.clock(e.At)+"  "+pad(p.host(e.ID), 8)+"  ", "", ""
+		if e.Unproved {
+			mark, code = p.say("lease.trail.unproved"), yellow
+		}
+		p.hangPainted(head, code, mark+p.event(e), 0)
 		if e.Torn > 0 {
 			p.hang("    ", p.say("lease.trail.torn", "n", e.Torn), 0)
 		}
 	}
 	p.blank()
-	for _, t := range c.Trails {
-		if t.Broken > 0 {
-			p.hangPainted(p.fold("● "), red, p.say("lease.trail.broken", "line", t.Broken, "lines", t.Lines), 0)
-		} else {
-			p.hang("", p.say("lease.trail.whole", "lines", t.Lines, "head", t.Head), 0)
-		}
-		if t.Torn > 0 {
-			p.hang("", p.say("lease.trail.torn", "n", t.Torn), 0)
-		}
+	for i := range c.Trails {
+		p.trail(&c.Trails[i], c.Logged)
 	}
 	for _, g := range c.Gaps {
 		p.hangPainted(p.fold("● "), red, p.say("lease.gap."+g.Kind, "id", g.ID, "lines", g.Lines, "where", g.Where), 0)
 	}
-	if c.Good() {
-		p.hang("", p.say(comparedWith(c)), 0)
+	if id := comparedWith(c); id != "" {
+		p.hang("", p.say(id), 0)
 	}
 	for _, g := range c.Unread {
 		p.hang("", p.say("lease.trail.unread", "what", g.What), 0)
@@ -44,9 +41,48 @@ func LeaseTrail(w io.Writer, events []lease.Event, c *lease.TrailCheck, o Option
 	return p.flush(w)
 }
 
-// comparedWith is what a trail that nothing speaks against was compared with.
+// trail says how far one holds, and where the break is. logged is how many lines
+// the system log has of the trails.
+func (p *printer) trail(t *lease.Trail, logged int) {
+	var notes []string
+	note := func(id string, n int) { notes = append(notes, p.say(id, "n", n)) }
+	if t.Broken == 0 {
+		p.hang("", p.say("lease.trail.whole", "path", t.Path, "lines", t.Lines, "head", t.Head), 0)
+	} else {
+		p.hangPainted(p.fold("● "), red, p.say("lease.trail.broken", "path", t.Path, "line", t.Broken), 0)
+		note(orNone("lease.trail.holds", t.Lines), t.Lines)
+		note(orNone("lease.trail.logged", logged), logged)
+	}
+	if t.Unread > 0 {
+		note("lease.trail.no-events", t.Unread)
+	}
+	if t.Torn > 0 {
+		note("lease.trail.torn", t.Torn)
+	}
+	if t.Memory {
+		note("lease.trail.memory", 0)
+	}
+	for _, s := range notes {
+		p.bullet("-", s, 0)
+	}
+}
+
+// orNone is the message about a number, or the one about none.
+func orNone(id string, n int) string {
+	if n == 0 {
+		return id + ".none"
+	}
+	return id
+}
+
+// comparedWith is what a trail was compared with that lacks nothing of it; empty:
+// it does, or was compared with nothing.
 func comparedWith(c *lease.TrailCheck) string {
 	switch {
+	case len(c.Gaps) > 0 || c.Blind && !c.Good():
+		return ""
+	case !c.Good():
+		return "lease.trail.compared"
 	case c.Blind:
 		return "lease.trail.no-filter"
 	case c.InLog:

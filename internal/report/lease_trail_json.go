@@ -12,23 +12,24 @@ import (
 // EventView is an event of the audit trail as scripts get it; of its lease what
 // they get of every lease.
 type EventView struct {
-	N     int          `json:"n"`
-	At    time.Time    `json:"at"`
-	Kind  string       `json:"kind"`
-	Doing string       `json:"doing,omitempty"`
-	ID    string       `json:"id,omitempty"`
-	Lease *LeaseView   `json:"lease,omitempty"` // as it was then, with what was left to it then
-	By    string       `json:"by,omitempty"`    // the account; empty: demine itself
-	Peer  string       `json:"peer,omitempty"`
-	Why   string       `json:"why,omitempty"`
-	Said  i18n.Message `json:"said,omitzero"`
-	Torn  int          `json:"torn,omitempty"`
-	Prev  string       `json:"prev"`
+	N        int          `json:"n"`
+	At       time.Time    `json:"at"`
+	Kind     string       `json:"kind"`
+	Doing    string       `json:"doing,omitempty"`
+	ID       string       `json:"id,omitempty"`
+	Lease    *LeaseView   `json:"lease,omitempty"` // as it was then, with what was left to it then
+	By       string       `json:"by,omitempty"`    // the account; empty: demine itself
+	Peer     string       `json:"peer,omitempty"`
+	Why      string       `json:"why,omitempty"`
+	Said     i18n.Message `json:"said,omitzero"`
+	Torn     int          `json:"torn,omitempty"`
+	Prev     string       `json:"prev"`
+	Unproved bool         `json:"unproved,omitempty"`
 }
 
 func newEventView(e *lease.Event) EventView {
 	v := EventView{N: e.N, At: e.At, Kind: e.Kind, Doing: e.Doing, ID: e.ID, Why: e.Why, Said: e.Said, Torn: e.Torn,
-		Prev: e.Prev}
+		Prev: e.Prev, Unproved: e.Unproved}
 	if l := e.Lease; l != nil {
 		left := time.Duration(0)
 		if l.State == lease.Open {

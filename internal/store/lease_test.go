@@ -58,8 +58,25 @@ func TestTrailChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	tell(t, s, lease.DidClose)
+	var told []bool
+	ts, err := s.Trails(func(e lease.Event) { told = append(told, !e.Unproved) })
+	if err != nil || len(ts) != 1 || ts[0].Broken != 3 || ts[0].Lines != 1 || ts[0].Path.String() != p || ts[0].Memory {
+		t.Errorf("%+v, %v", ts, err)
+	}
+	if diff := cmp.Diff([]bool{true, false, false, false}, told); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The trail that was kept in memory while the disk took nothing is told behind the
+// other, and as what it is.
+func TestTrailInMemory(t *testing.T) {
+	s, _ := leaseStore(t)
+	tell(t, s, lease.DidOpen)
+	s.home = s.mem
+	tell(t, s, lease.DidClose)
 	ts, err := s.Trails(func(lease.Event) {})
-	if err != nil || len(ts) != 1 || ts[0].Broken != 3 {
+	if err != nil || len(ts) != 2 || ts[0].Memory || !ts[1].Memory || ts[1].Path.String() != filepath.Join(s.mem.path, leaseDir, trailFile) {
 		t.Errorf("%+v, %v", ts, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"demine/internal/fact"
 	"demine/internal/lease"
 )
 
@@ -98,8 +99,8 @@ func lastLine(f *os.File, end int64) (n int, sum string, err error) {
 	return e.N, lease.Sum(line), nil
 }
 
-// Trails verifies the trails, that of the disk first, and gives each event that
-// fits to tell. One in memory is there when the disk could not be written.
+// Trails verifies the trails, that of the disk first, and gives their events to
+// tell. One in memory is there when the disk could not be written.
 func (s *Store) Trails(tell func(lease.Event)) ([]lease.Trail, error) {
 	var out []lease.Trail
 	for _, at := range s.places() {
@@ -110,6 +111,7 @@ func (s *Store) Trails(tell func(lease.Event)) ([]lease.Trail, error) {
 		if err != nil {
 			return out, err
 		}
+		t.Path, t.Memory = fact.Path(at.path+"/"+leaseDir+"/"+trailFile), at == s.mem
 		out = append(out, t)
 	}
 	return out, nil
