@@ -174,6 +174,9 @@ func (l *Leases) Request(ctx context.Context, q LeaseAsk) (lease.Lease, error) {
 	if err != nil {
 		return lease.Lease{}, err
 	}
+	if err := d.waits(&ask, s.by); err != nil {
+		return lease.Lease{}, err
+	}
 	in, err := d.filter.Admitted(ctx)
 	if err != nil {
 		return lease.Lease{}, unavailable(err)
@@ -189,6 +192,16 @@ func (l *Leases) Request(ctx context.Context, q LeaseAsk) (lease.Lease, error) {
 	le := lease.Lease{ID: id, Ask: ask, State: lease.Requested, By: s.by, NetNS: d.space, Opened: d.now.Wall.Round(0), Service: p.Service, Container: p.Container}
 	d.list = append(d.list, le)
 	return le, errors.Join(d.save(), d.tell(lease.Event{Kind: lease.DidAsk, Lease: &le, By: &s.by}))
+}
+
+// waits refuses what a request of the same account asks for already.
+func (d *desk) waits(a *lease.Ask, by lease.Person) error {
+	for i := range d.list {
+		if le := &d.list[i]; le.State == lease.Requested && !d.tooOld(le) && le.By.Account == by.Account && le.Same(a) {
+			return respond.Refuse("refuse.lease.waits", "id", le.ID, "account", by.Account)
+		}
+	}
+	return nil
 }
 
 // Approve opens what was requested, if agreed (nil: whatever it is) has no error

@@ -85,6 +85,11 @@ func (a *Ask) overlaps(b *Ask) bool {
 	})
 }
 
+// Same reports whether the same port is to be opened to the same sources (see Check).
+func (a *Ask) Same(b *Ask) bool {
+	return a.Proto == b.Proto && a.Port == b.Port && slices.Equal(a.From, b.From)
+}
+
 // Latest is the wall-clock end of the last of the open leases.
 func Latest(ls []Lease) time.Time {
 	var out time.Time
