@@ -23,7 +23,7 @@ func (a *app) leaseCommand() *cobra.Command {
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return a.leaseList(cmd.Context(), json) },
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
-	cmd.AddCommand(a.leaseOpenCommand(), a.leaseListCommand(), a.leaseExtendCommand(), a.leaseCloseCommand(),
+	cmd.AddCommand(a.leaseOpenCommand(), a.leaseListCommand(), a.leaseShowCommand(), a.leaseExtendCommand(), a.leaseCloseCommand(),
 		a.leaseAuditCommand(), a.leaseAdoptCommand(),
 		a.leaseRequestCommand(), a.leaseApproveCommand(), a.leaseLogCommand(), a.leaseKeepCommand())
 	return cmd
@@ -64,17 +64,20 @@ func (a *app) mayRead() error {
 }
 
 func (a *app) showLeases(l *agent.LeaseList, json bool) error {
-	swept := sweptWords(&l.Swept)
 	if len(l.Swept.Trouble) > 0 {
 		a.exit(exitPartly)
 	}
-	out := &report.LeaseList{Leases: l.Leases, Clock: l.Clock, Shut: shutLeases(l), Kept: l.Kept, Used: l.Used, Unused: l.Unused,
-		Saved: l.Saved, Swept: swept}
+	out := shownList(l)
 	if json {
 		return report.LeasesJSON(a.out, out)
 	}
-	a.talkAll(swept)
+	a.talkAll(out.Swept)
 	return report.Leases(a.out, out, a.plainOptions())
+}
+
+func shownList(l *agent.LeaseList) *report.LeaseList {
+	return &report.LeaseList{Leases: l.Leases, Clock: l.Clock, Shut: shutLeases(l), Kept: l.Kept, Used: l.Used, Unused: l.Unused,
+		Saved: l.Saved, Swept: sweptWords(&l.Swept)}
 }
 
 // shutLeases are the open leases of a list that let nobody in, by name.

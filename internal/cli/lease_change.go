@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,6 +62,9 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if rule.dryRun {
+				return a.wouldClose(cmd.Context(), id, json)
+			}
 			le, swept, err := a.leases().Close(cmd.Context(), id, cut)
 			return a.leaseChanged(cmd, &le, 0, &swept, err, json, id, closedSays(&le)...)
 		},
@@ -71,6 +75,15 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 	cmd.Flags().BoolVarP(&rule.yes, "yes", "y", false, a.c.Say("help.flag.yes"))
 	cmd.Flags().DurationVar(&rule.revert, "revert", respond.DefaultRevert, a.c.Say("help.flag.revert"))
 	return cmd
+}
+
+// wouldClose shows the lease that close would end.
+func (a *app) wouldClose(ctx context.Context, id string, json bool) error {
+	err := a.leaseShow(ctx, id, json)
+	if err == nil {
+		a.talk(a.c.Say("lease.close.planned", "id", id))
+	}
+	return err
 }
 
 // closedSays are the sentences about what was closed.

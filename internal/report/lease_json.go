@@ -12,31 +12,34 @@ import (
 
 // LeaseView is a lease as scripts get it: times in seconds.
 type LeaseView struct {
-	ID          string    `json:"id,omitempty"`   // empty: it is only planned
-	Host        string    `json:"host,omitempty"` // of a request: where it was made, and can be approved
-	State       string    `json:"state"`          // planned, requested, withdrawn, open, ended, closed
-	Proto       string    `json:"proto"`
-	Port        int       `json:"port"`
-	From        []string  `json:"from"`
-	Who         string    `json:"who"`
-	Why         string    `json:"why"`
-	By          string    `json:"by"`
-	Peer        string    `json:"peer,omitempty"`
-	RequestedBy string    `json:"requested_by,omitempty"`
-	Opened      time.Time `json:"opened,omitzero"`
-	Until       time.Time `json:"until,omitzero"`
-	For         int       `json:"for_s"`
-	Left        int       `json:"left_s"`
-	Drop        bool      `json:"drop_established"`
-	Anyone      bool      `json:"anyone,omitempty"`
-	Bare        bool      `json:"without_password,omitempty"` // also if the service asks for none
-	Through     []string  `json:"through"`
-	Service     string    `json:"service,omitempty"`
-	Container   string    `json:"container,omitempty"`
-	Connections *int      `json:"connections,omitempty"`  // that it lets in now; only of a list, and where that can be told
-	NotInForce  bool      `json:"not_in_force,omitempty"` // it is open, and lets nobody in; of a list, and of an extension
-	Closing     bool      `json:"closing,omitempty"`      // it is over, and could not be ended whole yet; only of a list
-	HeldBy      string    `json:"held_by,omitempty"`      // the rule or policy for which it is not in force
+	ID            string    `json:"id,omitempty"`   // empty: it is only planned
+	Host          string    `json:"host,omitempty"` // of a request: where it was made, and can be approved
+	State         string    `json:"state"`          // planned, requested, withdrawn, open, ended, closed
+	Proto         string    `json:"proto"`
+	Port          int       `json:"port"`
+	From          []string  `json:"from"`
+	Who           string    `json:"who"`
+	Why           string    `json:"why"`
+	By            string    `json:"by"`
+	Peer          string    `json:"peer,omitempty"`
+	RequestedBy   string    `json:"requested_by,omitempty"`
+	RequestedPeer string    `json:"requested_peer,omitempty"`
+	Opened        time.Time `json:"opened,omitzero"`
+	Until         time.Time `json:"until,omitzero"`
+	For           int       `json:"for_s"`
+	Left          int       `json:"left_s"`
+	Drop          bool      `json:"drop_established"`
+	Anyone        bool      `json:"anyone,omitempty"`
+	Bare          bool      `json:"without_password,omitempty"` // also if the service asks for none
+	Through       []string  `json:"through"`
+	Service       string    `json:"service,omitempty"`
+	Container     string    `json:"container,omitempty"`
+	Connections   *int      `json:"connections,omitempty"`         // that it lets in now; of a list or show, where that can be told
+	NotInForce    bool      `json:"not_in_force,omitempty"`        // it is open, and lets nobody in; of a list, show and an extension
+	Closing       bool      `json:"closing,omitempty"`             // it is over, and could not be ended whole yet; of a list or show
+	HeldBy        string    `json:"held_by,omitempty"`             // the rule or policy for which it is not in force
+	Passes        []string  `json:"passes,omitempty"`              // rules and policies that its opening passed; only of show
+	Unused        string    `json:"connections_unknown,omitempty"` // why they are not counted; only of show
 }
 
 // NewLeaseView makes the view of a lease.
@@ -51,7 +54,7 @@ func NewLeaseView(l *lease.Lease, left time.Duration) LeaseView {
 		v.From = append(v.From, p.String())
 	}
 	if l.RequestedBy != nil {
-		v.RequestedBy = l.RequestedBy.Account
+		v.RequestedBy, v.RequestedPeer = l.RequestedBy.Account, l.RequestedBy.Peer
 	}
 	return v
 }

@@ -131,13 +131,7 @@ func unusedWhy(err error) any {
 func LeasesJSON(w io.Writer, l *LeaseList) error {
 	views := []LeaseView{}
 	for i := range l.Leases {
-		le := &l.Leases[i]
-		v := NewLeaseView(le, leftOf(le, l.Clock))
-		v.NotInForce, v.Closing = l.Shut[le.ID], le.State == lease.Open && le.Over(l.Clock) != ""
-		if n := l.Used[le.ID]; l.Used != nil && le.State == lease.Open {
-			v.Connections = &n
-		}
-		views = append(views, v)
+		views = append(views, l.view(&l.Leases[i]))
 	}
 	type saved struct {
 		File    fact.Path `json:"file"`
@@ -158,6 +152,16 @@ func LeasesJSON(w io.Writer, l *LeaseList) error {
 		Saved  []saved        `json:"saved"`
 		Swept  []i18n.Message `json:"swept"`
 	}{fact.SchemaVersion, views, unused, l.Kept, files, list(l.Swept)})
+}
+
+// view is one of the list for scripts.
+func (l *LeaseList) view(le *lease.Lease) LeaseView {
+	v := NewLeaseView(le, leftOf(le, l.Clock))
+	v.NotInForce, v.Closing = l.Shut[le.ID], le.State == lease.Open && le.Over(l.Clock) != ""
+	if n := l.Used[le.ID]; l.Used != nil && le.State == lease.Open {
+		v.Connections = &n
+	}
+	return v
 }
 
 func leftOf(l *lease.Lease, now lease.Clock) time.Duration {

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"demine/internal/agent"
+	"demine/internal/lease"
+	"demine/internal/report"
+)
+
+func (a *app) leaseShowCommand() *cobra.Command {
+	var json bool
+	cmd := &cobra.Command{
+		Use: "show LEASE", Short: a.c.Say("help.lease.show"), Long: a.c.Say("help.lease.show.long"), DisableFlagsInUseLine: true,
+		ValidArgsFunction: a.leaseNames(false, lease.Open, lease.Requested),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := leaseID(cmd, args)
+			if err != nil {
+				return err
+			}
+			return a.leaseShow(cmd.Context(), id, json)
+		},
+	}
+	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
+	return cmd
+}
+
+func (a *app) leaseShow(ctx context.Context, id string, json bool) error {
+	l, err := a.leases().List(ctx)
+	if err != nil {
+		return a.leaseStopped(ctx, id, err)
+	}
+	out := shownList(&l)
+	at := slices.IndexFunc(l.Leases, func(le lease.Lease) bool { return le.ID == id })
+	if at < 0 {
+		a.talkAll(out.Swept)
+		return a.leaseStopped(ctx, id, agent.ErrNoLease)
+	}
+	if slices.ContainsFunc(l.Swept.Trouble, func(t agent.Trouble) bool { return t.ID == id }) {
+		a.exit(exitPartly)
+	}
+	if json {
+		return report.LeaseShownJSON(a.out, out, &l.Leases[at])
+	}
+	a.talkAll(out.Swept)
+	return report.Lease(a.out, out, &l.Leases[at], a.plainOptions())
+}
