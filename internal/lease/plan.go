@@ -60,7 +60,22 @@ func Make(a Ask, x *relate.Index, in respond.Admitted, others []Lease) (Plan, er
 	if p.Cut && p.Proto == "udp" {
 		p.Notes = append(p.Notes, i18n.M("lease.note.udp-cut"))
 	}
+	p.itself(n)
 	return p, p.pass(n)
+}
+
+// itself notes sources that are the host's own addresses. They are not refused: an
+// address that moves between hosts may be another one's tomorrow.
+func (p *Plan) itself(n *relate.Net) {
+	var own []string
+	for _, f := range p.From {
+		if f.IsSingleIP() && n.Has(f.Addr()) {
+			own = append(own, f.Addr().String())
+		}
+	}
+	if own != nil {
+		p.Notes = append(p.Notes, i18n.M("lease.note.own-address", "from", own))
+	}
 }
 
 // unread refuses to decide by a packet filter of which a part was not read.

@@ -36,6 +36,20 @@ func toPort(port uint16, verdict string) fact.Rule {
 	return fact.Rule{Proto: "tcp", DPort: []fact.PortRange{{From: port, To: port}}, Verdict: verdict, Text: "tcp dport " + verdict}
 }
 
+// That a source is the host itself is told; of a network that it is in it is not.
+func TestMakeOwnAddress(t *testing.T) {
+	s := host("drop", "password")
+	s.Network = []fact.Network{{Own: true, Routes: []fact.Route{{Dst: netip.MustParsePrefix("0.0.0.0/0"), Dev: 2}},
+		Interfaces: []fact.Interface{{Name: "eth0", Index: 2, Up: true, Addrs: []netip.Prefix{netip.MustParsePrefix("203.0.113.1/24")}}}}}
+	for from, want := range map[string]int{"203.0.113.1/32": 1, "203.0.113.2/32": 0, "203.0.113.0/24": 0} {
+		a := Ask{Proto: "tcp", Port: 6380, From: []netip.Prefix{netip.MustParsePrefix(from)}, For: time.Hour, Who: "w", Why: "y"}
+		p, err := Make(a, relate.New(s), respond.Admitted{}, nil)
+		if err != nil || len(p.Notes) != want || want > 0 && p.Notes[0].ID != "lease.note.own-address" {
+			t.Errorf("%s: %+v, %v", from, p.Notes, err)
+		}
+	}
+}
+
 func TestMake(t *testing.T) {
 	guest := netip.MustParsePrefix("203.0.113.7/32")
 	strange := fact.Rule{Unknown: []string{"bpf"}, Verdict: "accept", Text: "bpf accept"}

@@ -51,6 +51,9 @@ func (n *Net) other(ns uint64) *fact.Network {
 	return nil
 }
 
+// Has reports whether an address is one of the host itself.
+func (n *Net) Has(a netip.Addr) bool { return n.Own != nil && owner(n.Own, a) != nil }
+
 // owner is the interface of a namespace that has an address, or nil.
 func owner(n *fact.Network, a netip.Addr) *fact.Interface {
 	for i := range n.Interfaces {
