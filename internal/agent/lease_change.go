@@ -48,6 +48,12 @@ func (l *Leases) List(ctx context.Context) (LeaseList, error) {
 	return out, err
 }
 
+// Using counts the connections that a lease has let in, also when it is over.
+func (l *Leases) Using(ctx context.Context, le *lease.Lease) (int, error) {
+	used, err := l.filter.Used(ctx, le.Admissions(0))
+	return used[le.ID], err
+}
+
 // change is Extend or Close of one lease: it reconciles first, so that one that
 // is over is not found. Close goes on where that was not possible, whatever of the
 // packet filter cannot be read.

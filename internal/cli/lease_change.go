@@ -39,7 +39,7 @@ func (a *app) leaseExtendCommand() *cobra.Command {
 				a.exit(exitPartly)
 				ids = append(ids, "lease.extended.shut")
 			}
-			return a.leaseChanged(cmd, &le, le.For, &swept, err, json, id, ids...)
+			return a.leaseChanged(cmd, &le, le.For, nil, &swept, err, json, id, ids...)
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
@@ -66,7 +66,8 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 				return a.wouldClose(cmd.Context(), id, json)
 			}
 			le, swept, err := a.leases().Close(cmd.Context(), id, cut)
-			return a.leaseChanged(cmd, &le, 0, &swept, err, json, id, closedSays(&le)...)
+			used := a.staying(cmd.Context(), &le)
+			return a.leaseChanged(cmd, &le, 0, used, &swept, err, json, id, closedSays(&le, used)...)
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
@@ -86,30 +87,46 @@ func (a *app) wouldClose(ctx context.Context, id string, json bool) error {
 	return err
 }
 
+// staying counts the connections that go on when a lease is closed; nil: that cannot
+// be told, or none does.
+func (a *app) staying(ctx context.Context, le *lease.Lease) *int {
+	if le.State != lease.Closed || le.Cut {
+		return nil
+	}
+	n, err := a.leases().Using(ctx, le)
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
 // closedSays are the sentences about what was closed.
-func closedSays(le *lease.Lease) []string {
+func closedSays(le *lease.Lease, used *int) []string {
 	switch {
 	case le.State == lease.Withdrawn:
 		return []string{"lease.withdrawn"}
-	case le.Cut:
+	case le.Cut || used != nil && *used == 0:
 		return []string{"lease.closed"}
+	case used == nil:
+		return []string{"lease.closed", "lease.closed.may-stay"}
 	}
 	return []string{"lease.closed", "lease.closed.stay"}
 }
 
-// leaseChanged prints what became of a lease, and what went wrong beside that.
-func (a *app) leaseChanged(cmd *cobra.Command, le *lease.Lease, left time.Duration, s *agent.Swept, err error, json bool, id string,
+// leaseChanged prints what became of a lease, the connections that it has (nil: not
+// counted), and what went wrong beside that.
+func (a *app) leaseChanged(cmd *cobra.Command, le *lease.Lease, left time.Duration, used *int, s *agent.Swept, err error, json bool, id string,
 	says ...string) error {
 	swept, done := sweptWords(s), err == nil || le.State == lease.Closed || le.State == lease.Withdrawn
 	var wrote error
 	switch {
 	case json && done:
 		v := report.NewLeaseView(le, left)
-		v.NotInForce = s.Shut(le)
+		v.NotInForce, v.Connections = s.Shut(le), used
 		wrote = report.LeaseJSON(a.out, v, nil, nil, swept)
 	case done:
 		a.talkAll(swept)
-		wrote = report.LeaseLine(a.out, le, left, a.plainOptions(), says...)
+		wrote = report.LeaseLine(a.out, le, left, used, a.plainOptions(), says...)
 	default:
 		a.talkAll(swept)
 	}

@@ -24,7 +24,7 @@ func TestClosedBesideError(t *testing.T) {
 		cmd := &cobra.Command{}
 		cmd.SetContext(t.Context())
 		le, unread := lease.Lease{ID: "L-7Q2KD", State: state}, errors.New("a rule that cannot be read")
-		err := a.leaseChanged(cmd, &le, 0, &agent.Swept{}, unread, false, le.ID, closedSays(&le)...)
+		err := a.leaseChanged(cmd, &le, 0, nil, &agent.Swept{}, unread, false, le.ID, closedSays(&le, nil)...)
 		if got := st.out.String(); !errors.Is(err, unread) || !strings.Contains(got, want) || want == "" && got != "" {
 			t.Errorf("%s: %q, %v", state, got, err)
 		}
@@ -40,6 +40,41 @@ func TestReadNotRoot(t *testing.T) {
 		want := "only root can read the leases of this host and their audit trail: run it with sudo"
 		if err := cmd.ExecuteContext(t.Context()); a.fail(err) != exitFailed || !strings.Contains(st.err.String(), want) || st.out.Len() > 0 {
 			t.Errorf("%v: %v: %s", args, err, st.err.String())
+		}
+	}
+}
+
+// That connections go on is said where there are any, or may be, and nowhere else;
+// scripts get how many.
+func TestClosedConnections(t *testing.T) {
+	none, two := 0, 2
+	for _, tt := range []struct {
+		name   string
+		cut    bool
+		used   *int
+		lang   string
+		want   string
+		script string
+	}{
+		{"none", false, &none, "en", "", `"connections": 0`}, {"some", false, &two, "en", "2 connections that it let in go on", `"connections": 2`},
+		{"some", false, &two, "zh-CN", "它放进的 2 个连接仍会继续", `"connections": 2`}, {"not counted", false, nil, "en", "if there are any, go on", ""},
+		{"cut", true, nil, "en", "", ""},
+	} {
+		for _, json := range []bool{false, true} {
+			a, st := printing()
+			a.c = i18n.Load(tt.lang)
+			cmd := &cobra.Command{}
+			le := lease.Lease{ID: "L-7Q2KD", State: lease.Closed, Ask: lease.Ask{Cut: tt.cut}}
+			if err := a.leaseChanged(cmd, &le, 0, tt.used, &agent.Swept{}, nil, json, le.ID, closedSays(&le, tt.used)...); err != nil {
+				t.Fatal(err)
+			}
+			got, want := st.out.String(), tt.want
+			if json {
+				want = tt.script
+			}
+			if !strings.Contains(got, want) || want == "" && (strings.Contains(got, "go on") || strings.Contains(got, "connections")) {
+				t.Errorf("%s, json %t: want %q: %s", tt.name, json, want, got)
+			}
 		}
 	}
 }

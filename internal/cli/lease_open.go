@@ -211,5 +211,5 @@ func (a *app) leaseRequest(ctx context.Context, args []string, f *leaseFlags) er
 	if f.json {
 		return report.LeaseJSON(a.out, report.NewRequestView(&le, leases.Host()), nil, nil, nil)
 	}
-	return report.LeaseLine(a.out, &le, 0, a.plainOptions(), "lease.requested", "lease.requested.next")
+	return report.LeaseLine(a.out, &le, 0, nil, a.plainOptions(), "lease.requested", "lease.requested.next")
 }

@@ -68,23 +68,28 @@ func sources(from []netip.Prefix) []string {
 	return out
 }
 
-// LeaseLine writes one sentence about a lease: requested, extended, closed …
-func LeaseLine(w io.Writer, l *lease.Lease, left time.Duration, o Options, ids ...string) error {
+// LeaseLine writes sentences about a lease: requested, extended, closed … used is how
+// many connections it has, where a sentence says so.
+func LeaseLine(w io.Writer, l *lease.Lease, left time.Duration, used *int, o Options, ids ...string) error {
 	p := newChangePrinter(o)
 	for _, id := range ids {
-		p.hang("", p.leaseSay(id, l, left), 0)
+		p.hang("", p.leaseSay(id, l, left, used), 0)
 	}
 	return p.flush(w)
 }
 
-func (p *printer) leaseSay(id string, l *lease.Lease, left time.Duration) string {
-	return p.say(id, "id", l.ID, "port", l.Port, "proto", l.Proto, "from", sources(l.From), "for", l.For, "until", l.Until,
+func (p *printer) leaseSay(id string, l *lease.Lease, left time.Duration, used *int) string {
+	n := 0
+	if used != nil {
+		n = *used
+	}
+	return p.say(id, "n", n, "id", l.ID, "port", l.Port, "proto", l.Proto, "from", sources(l.From), "for", l.For, "until", l.Until,
 		"left", left, "who", l.Who, "why", l.Why, "account", l.By.Account)
 }
 
 // LeaseWarning is what people are told before a lease ends.
 func LeaseWarning(l *lease.Lease, left time.Duration, c *i18n.Catalogue) string {
-	return newChangePrinter(Options{Catalogue: c}).leaseSay("lease.warn", l, left)
+	return newChangePrinter(Options{Catalogue: c}).leaseSay("lease.warn", l, left, nil)
 }
 
 // LeaseHeld is what people are told of a lease that somebody's rule holds up.

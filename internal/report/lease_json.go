@@ -34,7 +34,7 @@ type LeaseView struct {
 	Through       []string  `json:"through"`
 	Service       string    `json:"service,omitempty"`
 	Container     string    `json:"container,omitempty"`
-	Connections   *int      `json:"connections,omitempty"`         // that it lets in now; of a list or show, where that can be told
+	Connections   *int      `json:"connections,omitempty"`         // that it lets in now; where it was asked, and can be told
 	NotInForce    bool      `json:"not_in_force,omitempty"`        // it is open, and lets nobody in; of a list, show and an extension
 	Closing       bool      `json:"closing,omitempty"`             // it is over, and could not be ended whole yet; of a list or show
 	HeldBy        string    `json:"held_by,omitempty"`             // the rule or policy for which it is not in force
