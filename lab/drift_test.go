@@ -55,7 +55,8 @@ func adopted(t *testing.T, h *Host) {
 	if runs := demineIn(t, h, -1, "history").Stdout; strings.Contains(runs, "R1") {
 		t.Errorf("the lease was refused after something was changed:\n%s", runs)
 	}
-	plan := demineIn(t, h, 0, "lease", "adopt", o.ID, "--from", OperatorV4, "--who", "order-team", "--why", "drift", "--dry-run").Stdout
+	demineIn(t, h, 1, "lease", "adopt", o.ID, "--from", OperatorV4, "--who", "order-team", "--why", "drift", "--dry-run")
+	plan := demineIn(t, h, 0, "lease", "adopt", o.ID, "--from", OperatorV4, "--who", "order-team", "--why", "drift", "--without-password", "--dry-run").Stdout
 	if strings.Count(plan, "O-") != 2 {
 		t.Errorf("that the port stays open over IPv6 is not told:\n%s", plan)
 	}

@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
+	"time"
 
+	"demine/internal/relate"
 	"demine/internal/respond"
 	"demine/internal/store"
 )
@@ -14,16 +16,15 @@ import (
 // dies in between, the rule comes back. Connections that are open go on.
 //
 // What can be refused without that, is before anything is changed.
-func (a *Agent) Adopt(ctx context.Context, p respond.Plan, q LeaseAsk, ev func(Event)) (LeaseAnswer, respond.Run, error) {
-	leases := NewLeases(a.h, a.log, a.settings)
-	if err := leases.adoptable(ctx, q); err != nil {
-		return LeaseAnswer{}, respond.Run{}, err
+func (a *Agent) Adopt(ctx context.Context, p respond.Plan, rule *relate.OpenRule, q LeaseAsk, ev func(Event)) (LeaseAnswer, respond.Run, error) {
+	if out, err := a.Adoptable(ctx, rule, q); err != nil {
+		return out, respond.Run{}, err
 	}
-	run, err := a.Apply(ctx, p, ev)
+	run, err := a.Apply(ctx, p, staying(ev))
 	if err != nil {
 		return LeaseAnswer{}, run, err
 	}
-	out, err := leases.Open(ctx, q)
+	out, err := NewLeases(a.h, a.log, a.settings).Open(ctx, q)
 	if err != nil {
 		back, _, uerr := a.Undo(context.WithoutCancel(ctx), run.ID, respond.UndoOptions{Reopen: true}, ev)
 		return out, back, errors.Join(err, uerr)
@@ -32,16 +33,23 @@ func (a *Agent) Adopt(ctx context.Context, p respond.Plan, q LeaseAsk, ev func(E
 	return out, run, err
 }
 
-// adoptable plans the lease while the rule is still there: that the port is open
-// because of it is the one refusal that is expected.
-func (l *Leases) adoptable(ctx context.Context, q LeaseAsk) error {
-	q.DryRun = true
-	_, err := l.Open(ctx, q)
-	var r *respond.Refusal
-	if errors.As(err, &r) && r.ID == "refuse.lease.open-already" {
-		return nil
+// Adoptable plans the lease as it will be once the rule is gone, and changes nothing.
+func (a *Agent) Adoptable(ctx context.Context, rule *relate.OpenRule, q LeaseAsk) (LeaseAnswer, error) {
+	q.DryRun, q.without = true, rule
+	return NewLeases(a.h, a.log, a.settings).Open(ctx, q)
+}
+
+// staying tells of steps without the time at which they would undo themselves: that
+// is for a demine that dies in between, and they are confirmed at once.
+func staying(ev func(Event)) func(Event) {
+	return func(e Event) {
+		if e.Step != nil && e.Step.Outcome != nil {
+			step, outcome := *e.Step, *e.Step.Outcome
+			outcome.Until = time.Time{}
+			step.Outcome, e.Step = &outcome, &step
+		}
+		ev(e)
 	}
-	return err
 }
 
 // keepAdopted makes the run stay and takes the rule out of files. No new login

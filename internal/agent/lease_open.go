@@ -9,6 +9,7 @@ import (
 
 	"demine/internal/fact"
 	"demine/internal/lease"
+	"demine/internal/relate"
 	"demine/internal/respond"
 )
 
@@ -18,6 +19,8 @@ type LeaseAsk struct {
 	Me      bool // from where the operator is connected, too
 	NoProbe bool // ask no server on the host anything
 	DryRun  bool // plan only
+
+	without *relate.OpenRule // of a plan: as if this rule were gone
 }
 
 // LeaseAnswer is what became of it.
@@ -67,8 +70,12 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease, ar
 	if err != nil {
 		return out, unavailable(err)
 	}
-	if out.Plan, err = lease.Make(ask, s.x, in, d.list); err != nil || q.DryRun {
+	if out.Plan, err = lease.Make(ask, s.x, in, d.list); err != nil {
 		return out, err
+	}
+	if q.DryRun {
+		le := lease.Begin("", ask, d.now)
+		return out, unavailable(d.filter.MayCut(le.Admissions(0)))
 	}
 	others, err := d.neighbours(ctx, &out.Plan, &out.Swept)
 	if err != nil {
@@ -101,6 +108,9 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease, ar
 // checked looks, and checks what was asked for.
 func (d *desk) checked(ctx context.Context, q LeaseAsk, around func() *fact.Snapshot) (lease.Ask, sight, error) {
 	s := d.seeAmong(ctx, around, map[port]bool{{q.Proto, q.Port}: true}, q.NoProbe)
+	if q.without != nil {
+		s = s.withoutRule(q.without)
+	}
 	if q.Me {
 		p, ok := s.peer()
 		if !ok {

@@ -51,6 +51,13 @@ func (l *Leases) seeAmong(ctx context.Context, around func() *fact.Snapshot, por
 	return sight{snap, x, l.person(x)}
 }
 
+// withoutRule is the same host as it will be once a rule is gone.
+func (s *sight) withoutRule(o *relate.OpenRule) sight {
+	snap := *s.snap
+	snap.Firewall = o.Without(snap.Firewall)
+	return sight{&snap, relate.New(&snap), s.by}
+}
+
 // operator looks at who runs demine alone.
 func (l *Leases) operator(ctx context.Context) lease.Person {
 	snap := l.observe(ctx, nil, observe.Scope{Lineage: true, Served: true}, "host", "account", "process", "socket")

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"demine/internal/agent"
-	"demine/internal/lease"
 	"demine/internal/relate"
 	"demine/internal/report"
 	"demine/internal/respond"
@@ -133,17 +132,17 @@ func (a *app) adopt(ctx context.Context, id string, f *leaseFlags, yes bool) err
 		return err
 	}
 	q.NoProbe = a.noProbe
-	if !q.Me { // else who that is shows only the look
-		if q.Ask, err = lease.Check(q.Ask); err != nil {
-			return a.leaseStopped(ctx, "", err)
-		}
-	}
-	switch {
-	case len(r.plan.Steps) == 0:
+	if len(r.plan.Steps) == 0 {
 		a.exit(exitFailed)
 		return report.Plan(a.out, &r.plan, a.options())
-	case !f.json || f.dryRun:
-		if err := report.Adoption(a.out, r.rule, r.twins, &q.Ask, a.options()); err != nil || f.dryRun {
+	}
+	would, err := r.agent.Adoptable(ctx, r.rule, q)
+	switch {
+	case err != nil || f.json && f.dryRun:
+		return a.leaseAnswer(ctx, "", would, err, f.json)
+	case !f.json:
+		a.talkAll(sweptWords(&would.Swept))
+		if err := report.Adoption(a.out, r.rule, r.twins, &would.Plan, a.options()); err != nil || f.dryRun {
 			return err
 		}
 	}
@@ -155,7 +154,7 @@ func (a *app) adopt(ctx context.Context, id string, f *leaseFlags, yes bool) err
 			return err
 		}
 	}
-	out, run, err := r.agent.Adopt(ctx, r.plan, q, a.steps())
+	out, run, err := r.agent.Adopt(ctx, r.plan, r.rule, q, a.steps())
 	if err != nil && out.Lease == nil {
 		return a.notAdopted(ctx, &run, err)
 	}

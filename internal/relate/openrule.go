@@ -88,6 +88,25 @@ func WithoutLeases(sets []fact.Ruleset, names []string) []fact.Ruleset {
 	return out
 }
 
+// Without are rulesets as they will be once the rule is taken out: it goes wherever
+// its text stands in its chain.
+func (o *OpenRule) Without(sets []fact.Ruleset) []fact.Ruleset {
+	out := slices.Clone(sets)
+	for i := range out {
+		rs := &out[i]
+		if rs.Persisted != "" || rs.Backend != o.Backend || rs.Family != o.Family || rs.Table != o.Table {
+			continue
+		}
+		rs.Chains = slices.Clone(rs.Chains)
+		for j := range rs.Chains {
+			if c := &rs.Chains[j]; c.Name == o.Chain {
+				c.Rules = slices.DeleteFunc(slices.Clone(c.Rules), func(r fact.Rule) bool { return r.Text == o.Text })
+			}
+		}
+	}
+	return out
+}
+
 // HoldsLeases reports whether a chain in force is demine's own for leases.
 func HoldsLeases(rs *fact.Ruleset, c *fact.Chain) bool {
 	if rs.Persisted != "" {

@@ -66,16 +66,17 @@ func Openings(w io.Writer, s *explain.Scan, o Options) error {
 }
 
 // Adoption writes what becomes of a rule that turns into a lease. The twins stay.
-func Adoption(w io.Writer, o *relate.OpenRule, twins []string, q *lease.Ask, opt Options) error {
+func Adoption(w io.Writer, o *relate.OpenRule, twins []string, plan *lease.Plan, opt Options) error {
 	p := newChangePrinter(opt)
 	p.hang("", p.say("openrule.adopt", "id", o.ID, "rule", o.Text, "chain", o.Chain, "backend", o.Backend), 0)
 	for i := range o.Saved {
 		p.bullet("-", p.say("openrule.adopt.saved", "where", p.origin(&o.Saved[i])), 0)
 	}
-	p.bullet("-", p.say("openrule.adopt.lease", "port", q.Port, "proto", q.Proto, "from", sources(q.From), "for", q.For), 0)
+	p.bullet("-", p.say("openrule.adopt.lease", "port", plan.Port, "proto", plan.Proto, "from", sources(plan.From), "for", plan.For), 0)
 	if twins != nil {
 		p.bullet("-", p.say("openrule.twins", "rules", twins), 0)
 	}
+	p.leaseNotes(plan)
 	return p.flush(w)
 }
 
