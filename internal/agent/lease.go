@@ -6,10 +6,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
 	"demine/internal/host"
+	"demine/internal/i18n"
 	"demine/internal/lease"
 	"demine/internal/respond"
 	"demine/internal/store"
@@ -239,6 +241,18 @@ func (d *desk) any(ok func(*lease.Lease) bool) bool {
 
 // closed reports whether none is open.
 func (d *desk) closed() bool { return !d.any(func(*lease.Lease) bool { return true }) }
+
+// volatile says why list and trail are in memory alone; empty: they are not. It is
+// known last: a disk may fill up in between.
+func (d *desk) volatile() i18n.Message {
+	why, lost := d.st.Volatile()
+	if !lost {
+		return i18n.Message{}
+	}
+	why.ID, why.Args = "lease."+why.ID, maps.Clone(why.Args)
+	why.Args["trail"] = d.st.TrailPath()
+	return why
+}
 
 // tell adds to the trail, and to the system log with the sum of the line: who
 // rewrites the trail would have to rewrite that too.

@@ -70,12 +70,14 @@ func (l *Leases) change(ctx context.Context, id string, closing bool,
 	}
 	le, none := d.find(id)
 	if i := slices.IndexFunc(s.Over, func(o Over) bool { return closing && o.Lease.ID == id && o.Why == lease.EndHand }); i >= 0 {
+		s.Volatile = d.volatile()
 		return s.Over[i].Lease, s, err // what was begun before has come to its end
 	}
 	if none != nil {
 		return lease.Lease{}, s, cmp.Or(err, none)
 	}
 	out, failed := do(d, *le, d.operator(ctx))
+	s.Volatile = d.volatile()
 	return out, s, errors.Join(err, failed)
 }
 
@@ -170,34 +172,35 @@ func (l *Leases) Close(ctx context.Context, id string, cut bool) (lease.Lease, S
 
 // Request keeps what somebody wants opened until another account approves it.
 // What could not be opened now is refused at once.
-func (l *Leases) Request(ctx context.Context, q LeaseAsk) (lease.Lease, error) {
+func (l *Leases) Request(ctx context.Context, q LeaseAsk) (LeaseAnswer, error) {
 	d, err := l.desk(ctx)
 	if err != nil {
-		return lease.Lease{}, err
+		return LeaseAnswer{}, err
 	}
 	defer d.close()
 	ask, s, err := d.checked(ctx, q, d.around(ctx))
 	if err != nil {
-		return lease.Lease{}, err
+		return LeaseAnswer{}, err
 	}
 	if err := d.waits(&ask, s.by); err != nil {
-		return lease.Lease{}, err
+		return LeaseAnswer{}, err
 	}
 	in, err := d.filter.Admitted(ctx)
 	if err != nil {
-		return lease.Lease{}, unavailable(err)
+		return LeaseAnswer{}, unavailable(err)
 	}
 	p, err := lease.Make(ask, s.x, in, d.list)
 	if err != nil {
-		return lease.Lease{}, err
+		return LeaseAnswer{}, err
 	}
 	id, err := d.name()
 	if err != nil {
-		return lease.Lease{}, err
+		return LeaseAnswer{}, err
 	}
 	le := lease.Lease{ID: id, Ask: ask, State: lease.Requested, By: s.by, NetNS: d.space, Opened: d.now.Wall.Round(0), Service: p.Service, Container: p.Container}
 	d.list = append(d.list, le)
-	return le, errors.Join(d.save(), d.tell(lease.Event{Kind: lease.DidAsk, Lease: &le, By: &s.by}))
+	err = errors.Join(d.save(), d.tell(lease.Event{Kind: lease.DidAsk, Lease: &le, By: &s.by}))
+	return LeaseAnswer{Plan: p, Lease: &le, Swept: Swept{Volatile: d.volatile()}}, err
 }
 
 // waits refuses what a request of the same account asks for already.

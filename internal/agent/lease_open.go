@@ -133,7 +133,7 @@ func (d *desk) record(ctx context.Context, out LeaseAnswer, le lease.Lease, s si
 		d.drop(le.ID)
 		return out, errors.Join(err, d.takeBack(ctx, []lease.Lease{le}), d.save())
 	}
-	out.Lease = &le
+	out.Lease, out.Swept.Volatile = &le, d.volatile()
 	if _, there := d.st.Keeper(d.space); there {
 		return out, nil
 	}

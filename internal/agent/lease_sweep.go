@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"demine/internal/i18n"
 	"demine/internal/lease"
 	"demine/internal/respond"
 )
@@ -20,6 +21,8 @@ type Swept struct {
 	Back    []string            `json:"back,omitempty"`    // leases that were missing in the filter, or blocked there, and were put back
 	Trouble []Trouble           `json:"trouble,omitempty"` // those that could not be, or could not be ended
 	Damaged []string            `json:"damaged,omitempty"` // lists of leases that could not be read, by their new names
+
+	Volatile i18n.Message `json:"volatile,omitzero"` // why what was written down is gone after the next boot; empty: it stays
 }
 
 // Over is a lease that is over, and why: a code of package lease.

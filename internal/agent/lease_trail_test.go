@@ -3,11 +3,16 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"demine/internal/fact"
 	"demine/internal/host/fixture"
+	"demine/internal/i18n"
 	"demine/internal/lease"
 	"demine/internal/respond"
 )
@@ -60,5 +65,29 @@ func TestTrailBesideUnreadFilter(t *testing.T) {
 	f.unread = nil
 	if c, err = l.Trail(t.Context(), func(lease.Event) {}); err != nil || c.Blind {
 		t.Errorf("read: %+v, %v", c, err)
+	}
+}
+
+// Who changes a lease is told when that is written down in memory alone, and why.
+func TestVolatileTold(t *testing.T) {
+	l, f, _ := office(t)
+	le := give(t, l, f)
+	if _, s, err := l.Extend(t.Context(), le.ID, time.Minute, false); err != nil || s.Volatile.ID != "" {
+		t.Errorf("on the disk: %+v, %v", s.Volatile, err)
+	}
+	readOnly(t, l.settings.State)
+	trail := fact.Path(filepath.Join(l.run, "leases", "trail"))
+	want := i18n.M("lease.store.read-only", "dir", l.settings.State, "trail", trail)
+	_, s, err := l.Extend(t.Context(), le.ID, time.Minute, false)
+	if diff := cmp.Diff(want, s.Volatile); diff != "" || err != nil {
+		t.Errorf("extended: %v\n%s", err, diff)
+	}
+	_, s, err = l.Close(t.Context(), le.ID, false)
+	if diff := cmp.Diff(want, s.Volatile); diff != "" || err != nil {
+		t.Errorf("closed: %v\n%s", err, diff)
+	}
+	c, err := l.Trail(t.Context(), func(lease.Event) {})
+	if err != nil || len(c.Trails) != 2 || c.Trails[1].Path != trail || !c.Trails[1].Memory || !c.Good() {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -110,6 +110,14 @@ func sweptWords(s *agent.Swept) []i18n.Message {
 	return out
 }
 
+// volatile is what one has to know of where it was written down.
+func volatile(s *agent.Swept) []i18n.Message {
+	if s.Volatile.ID == "" {
+		return nil
+	}
+	return []i18n.Message{s.Volatile}
+}
+
 func (a *app) talkAll(ms []i18n.Message) {
 	for _, m := range ms {
 		a.talk(a.clock().Text(m))

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -123,9 +124,9 @@ func (a *app) leaseChanged(cmd *cobra.Command, le *lease.Lease, left time.Durati
 	case json && done:
 		v := report.NewLeaseView(le, left)
 		v.NotInForce, v.Connections = s.Shut(le), used
-		wrote = report.LeaseJSON(a.out, v, nil, nil, swept)
+		wrote = report.LeaseJSON(a.out, v, nil, volatile(s), swept)
 	case done:
-		a.talkAll(swept)
+		a.talkAll(slices.Concat(swept, volatile(s)))
 		wrote = report.LeaseLine(a.out, le, left, used, a.plainOptions(), says...)
 	default:
 		a.talkAll(swept)

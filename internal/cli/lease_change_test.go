@@ -31,6 +31,34 @@ func TestClosedBesideError(t *testing.T) {
 	}
 }
 
+// That what was done is written down in memory alone is said once, in text and in JSON,
+// of an opening and of a change.
+func TestVolatileSaid(t *testing.T) {
+	swept := agent.Swept{Volatile: i18n.M("lease.store.disk-full", "dir", "/s", "trail", "/r/leases/trail")}
+	le := lease.Lease{ID: "L-7Q2KD", State: lease.Open}
+	cmd := &cobra.Command{}
+	cmd.SetContext(t.Context())
+	for name, print := range map[string]func(*app, bool) error{
+		"opened": func(a *app, json bool) error {
+			return a.leaseAnswer(t.Context(), le.ID, agent.LeaseAnswer{Lease: &le, Swept: swept}, nil, json)
+		},
+		"extended": func(a *app, json bool) error {
+			return a.leaseChanged(cmd, &le, 0, nil, &swept, nil, json, le.ID, "lease.extended")
+		},
+	} {
+		for _, json := range []bool{false, true} {
+			a, st := printing()
+			if err := print(a, json); err != nil {
+				t.Fatal(err)
+			}
+			text, id := strings.Count(st.err.String(), "/s is on a full disk: "), strings.Count(st.out.String(), `"id": "lease.store.disk-full"`)
+			if json && (text != 0 || id != 1) || !json && (text != 1 || id != 0) {
+				t.Errorf("%s, json %t: %d times in text, %d in JSON", name, json, text, id)
+			}
+		}
+	}
+}
+
 // Who only wants to read and may not is told how, and nothing of changes.
 func TestReadNotRoot(t *testing.T) {
 	for _, args := range [][]string{{"lease"}, {"lease", "ls"}, {"lease", "ls", "--json"}, {"lease", "log"}, {"lease", "log", "--json"}} {

@@ -188,9 +188,10 @@ func (a *app) leaseAnswer(ctx context.Context, id string, out agent.LeaseAnswer,
 		left = le.For
 	}
 	if json {
-		return report.LeaseJSON(a.out, report.NewLeaseView(le, left), out.Plan.Doorways, out.Plan.Notes, swept)
+		notes := slices.Concat(out.Plan.Notes, volatile(&out.Swept))
+		return report.LeaseJSON(a.out, report.NewLeaseView(le, left), out.Plan.Doorways, notes, swept)
 	}
-	a.talkAll(swept)
+	a.talkAll(slices.Concat(swept, volatile(&out.Swept)))
 	if out.Lease == nil {
 		return report.LeasePlanned(a.out, &out.Plan, a.plainOptions())
 	}
@@ -204,12 +205,14 @@ func (a *app) leaseRequest(ctx context.Context, args []string, f *leaseFlags) er
 	}
 	q.NoProbe = a.noProbe
 	leases := a.leases()
-	le, err := leases.Request(ctx, q)
+	out, err := leases.Request(ctx, q)
 	if err != nil {
 		return a.leaseStopped(ctx, "", err)
 	}
+	notes := volatile(&out.Swept)
 	if f.json {
-		return report.LeaseJSON(a.out, report.NewRequestView(&le, leases.Host()), nil, nil, nil)
+		return report.LeaseJSON(a.out, report.NewRequestView(out.Lease, leases.Host()), nil, notes, nil)
 	}
-	return report.LeaseLine(a.out, &le, 0, nil, a.plainOptions(), "lease.requested", "lease.requested.next")
+	a.talkAll(notes)
+	return report.LeaseLine(a.out, out.Lease, 0, nil, a.plainOptions(), "lease.requested", "lease.requested.next")
 }

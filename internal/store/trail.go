@@ -111,11 +111,21 @@ func (s *Store) Trails(tell func(lease.Event)) ([]lease.Trail, error) {
 		if err != nil {
 			return out, err
 		}
-		t.Path, t.Memory = fact.Path(at.path+"/"+leaseDir+"/"+trailFile), at == s.mem
+		t.Path, t.Memory = trailPath(at), at == s.mem
 		out = append(out, t)
 	}
 	return out, nil
 }
+
+// TrailPath is the file that Tell writes to; empty for a Store that is only read.
+func (s *Store) TrailPath() fact.Path {
+	if s.home == nil {
+		return ""
+	}
+	return trailPath(s.home)
+}
+
+func trailPath(at *folder) fact.Path { return fact.Path(at.path + "/" + leaseDir + "/" + trailFile) }
 
 func trailAt(at *folder, tell func(lease.Event)) (lease.Trail, error) {
 	d, err := at.sub(leaseDir, false)
