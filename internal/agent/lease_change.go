@@ -92,7 +92,7 @@ func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long b
 			return le, respond.Refuse("refuse.lease.ending", "id", id)
 		}
 		if le.RequestedBy != nil && le.RequestedBy.Account == who.Account {
-			return le, respond.Refuse("refuse.lease.extend-own", "account", who.Account, "id", id, "by", by.String())
+			return le, respond.Refuse("refuse.lease.extend-own", "account", who.Account, "id", id, "by", lease.Typed(by))
 		}
 		longer, err := le.Extend(by, long, d.now)
 		if err != nil {

@@ -117,3 +117,15 @@ func everybody(from ...netip.Prefix) bool {
 	}
 	return four >= 2 || six >= 2
 }
+
+// Typed is a time as people type it in a command: 8h, 1h30m, 45s.
+func Typed(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

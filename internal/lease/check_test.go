@@ -148,3 +148,12 @@ func TestNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestTyped(t *testing.T) {
+	for d, want := range map[time.Duration]string{8 * time.Hour: "8h", 90 * time.Minute: "1h30m", 10 * time.Minute: "10m", 45 * time.Second: "45s",
+		time.Hour + time.Second: "1h0m1s", 20 * time.Hour: "20h", 100 * time.Second: "1m40s"} {
+		if got := Typed(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
