@@ -39,7 +39,8 @@ func (d *desk) mend(ctx context.Context, damage error) error {
 	return nil
 }
 
-// forgetOver takes off the list what the trail knows to be over.
+// forgetOver takes off the list what the trail tells to be over, proved or not: what
+// is closed by mistake can be opened again.
 func (d *desk) forgetOver() error {
 	told := lease.NewTold()
 	_, err := d.st.Trails(told.Add)

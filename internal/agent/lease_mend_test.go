@@ -169,6 +169,26 @@ func TestListDamagedBeside(t *testing.T) {
 	}
 }
 
+// What the trail tells to be over stays closed also where that stands behind a break.
+func TestListDamagedTrailBroken(t *testing.T) {
+	l, f, _ := office(t)
+	le := give(t, l, f)
+	tellTrail(t, l, lease.DidOpen, le, le)
+	tellTrail(t, l, lease.DidClose, le)
+	trail := filepath.Join(l.settings.State, "leases", "trail")
+	b, err := os.ReadFile(trail)
+	if err == nil {
+		err = os.WriteFile(trail, bytes.Replace(b, []byte(`"opened"`), []byte(`"warned"`), 1), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoil(t, l)
+	if out, err := l.List(t.Context()); err != nil || len(out.Leases) > 0 || len(f.held) > 0 {
+		t.Errorf("%+v, in force %+v, %v", out, f.held, err)
+	}
+}
+
 // While the filter cannot be read nobody knows what is in force: both lists stay, and
 // all that is on the intact one.
 func TestListDamagedUnread(t *testing.T) {

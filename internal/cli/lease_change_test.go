@@ -61,7 +61,7 @@ func TestVolatileSaid(t *testing.T) {
 
 // Who only wants to read and may not is told how, and nothing of changes.
 func TestReadNotRoot(t *testing.T) {
-	for _, args := range [][]string{{"lease"}, {"lease", "ls"}, {"lease", "ls", "--json"}, {"lease", "log"}, {"lease", "log", "--json"}} {
+	for _, args := range [][]string{{"lease"}, {"lease", "ls"}, {"lease", "ls", "--json"}, {"lease", "log"}, {"lease", "log", "--json"}, {"lease", "show", "L-7Q2KD"}} {
 		a, st := printing()
 		cmd := a.root()
 		cmd.SetArgs(args)

@@ -29,6 +29,9 @@ func (a *app) leaseShowCommand() *cobra.Command {
 }
 
 func (a *app) leaseShow(ctx context.Context, id string, json bool) error {
+	if err := a.mayRead(); err != nil {
+		return err
+	}
 	l, err := a.leases().List(ctx)
 	if err != nil {
 		return a.leaseStopped(ctx, id, err)
