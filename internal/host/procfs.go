@@ -1,7 +1,6 @@
 package host
 
 import (
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,13 +36,7 @@ func cloneProcfs() (int, error) {
 // procfsAside is open_tree(2) for kernels before 5.2: a thread makes the copy
 // in a mount namespace of its own, which ends with the thread.
 func procfsAside() (fd int, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the runtime ends the thread
-		fd, err = bindProcfs()
-	}()
-	<-done
+	onThread(func() { fd, err = bindProcfs() })
 	return fd, err
 }
 

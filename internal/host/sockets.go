@@ -61,24 +61,27 @@ func sockets(ctx context.Context, pid int, listening bool) ([]fact.Socket, error
 // inNetNS runs f on a thread that has joined the network namespace of a
 // process. The thread ends with the call: a thread that could not be brought
 // back must not be reused.
-func inNetNS(pid int, f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the runtime ends the thread
-		dir, name := from(fmt.Sprintf("/proc/%d/ns/net", pid))
-		ns, err := openAt(dir, name, unix.O_RDONLY|unix.O_CLOEXEC)
-		if err != nil {
-			done <- err
-			return
+func inNetNS(pid int, f func() error) (err error) {
+	onThread(func() {
+		if err = joinNetNS(pid); err == nil {
+			err = f()
 		}
-		defer unix.Close(ns)
-		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("join network namespace of %d: %w", pid, err)
-			return
-		}
-		done <- f()
-	}()
-	return <-done
+	})
+	return err
+}
+
+// joinNetNS brings the calling thread into the network namespace of a process.
+func joinNetNS(pid int) error {
+	dir, name := from(fmt.Sprintf("/proc/%d/ns/net", pid))
+	ns, err := openAt(dir, name, unix.O_RDONLY|unix.O_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(ns)
+	if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("join network namespace of %d: %w", pid, err)
+	}
+	return nil
 }
 
 // threadSockets lists those of the calling thread's namespace: all, or if listening
