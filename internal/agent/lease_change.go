@@ -86,13 +86,13 @@ func (l *Leases) change(ctx context.Context, id string, closing bool,
 func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long bool) (lease.Lease, Swept, error) {
 	return l.change(ctx, id, false, func(d *desk, le lease.Lease, who lease.Person) (lease.Lease, error) {
 		if le.State != lease.Open {
-			return le, ErrNoLease
+			return le, respond.Refuse("refuse.lease.not-open", "id", id)
 		}
 		if le.Over(d.now) != "" {
 			return le, respond.Refuse("refuse.lease.ending", "id", id)
 		}
 		if le.RequestedBy != nil && le.RequestedBy.Account == who.Account {
-			return le, respond.Refuse("refuse.lease.extend-own", "account", who.Account, "id", id, "by", lease.Typed(by))
+			return le, respond.Refuse("refuse.lease.extend-own", "account", who.Account, "command", extendCommand(id, by, long))
 		}
 		longer, err := le.Extend(by, long, d.now)
 		if err != nil {
@@ -107,6 +107,15 @@ func (l *Leases) Extend(ctx context.Context, id string, by time.Duration, long b
 		}
 		return longer, d.tell(lease.Event{Kind: lease.DidExtend, Lease: &longer, By: &who})
 	})
+}
+
+// extendCommand is for whoever may give that time.
+func extendCommand(id string, by time.Duration, long bool) string {
+	line := "demine lease extend " + id + " " + lease.Typed(by)
+	if long {
+		line += " --long"
+	}
+	return line
 }
 
 // prolong writes the new end down before the kernel gets it: an element that

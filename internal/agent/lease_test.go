@@ -430,6 +430,38 @@ func TestEndUnread(t *testing.T) {
 	}
 }
 
+// A request gets its time when it is approved; what may not be extended by somebody
+// is told so that another account can type it.
+func TestExtendNotMine(t *testing.T) {
+	l, f, _ := office(t)
+	le := give(t, l, f)
+	me, _, err := l.Extend(t.Context(), le.ID, time.Minute, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := l.desk(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := d.operator(t.Context())
+	d.close()
+	me.RequestedBy = &by
+	saveLeases(t, l, me, lease.Lease{ID: "L-8W3MF", State: lease.Requested, Opened: me.Opened, By: by})
+	for _, tt := range []struct {
+		id, want, arg string
+		value         any
+	}{
+		{"L-8W3MF", "refuse.lease.not-open", "id", "L-8W3MF"},
+		{le.ID, "refuse.lease.extend-own", "command", "demine lease extend " + le.ID + " 48h --long"},
+	} {
+		_, _, err := l.Extend(t.Context(), tt.id, 48*time.Hour, true)
+		var r *respond.Refusal
+		if !errors.As(err, &r) || r.Message.ID != tt.want || r.Message.Args[tt.arg] != tt.value {
+			t.Errorf("%s: %v", tt.id, err)
+		}
+	}
+}
+
 // However long a look takes, nothing is in force longer than its record says.
 func TestExtendSlowly(t *testing.T) {
 	l, f, _ := office(t)
