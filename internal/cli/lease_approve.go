@@ -50,7 +50,7 @@ func (a *app) approved(cmd *cobra.Command, args []string) (id string, agreed fun
 	}
 	here := a.leases().Host()
 	if v.Host != here {
-		return "", nil, failed("cli.lease-elsewhere", "file", args[0], "host", v.Host, "here", here)
+		return "", nil, failed("cli.lease-elsewhere", "file", args[0], "host", v.Host, "here", here, "command", approveThere(v, args[0]))
 	}
 	return v.ID, func(le *lease.Lease) error {
 		if field := v.Differs(report.NewRequestView(le, here)); field != "" {
@@ -58,6 +58,15 @@ func (a *app) approved(cmd *cobra.Command, args []string) (id string, agreed fun
 		}
 		return nil
 	}, nil
+}
+
+// approveThere is how a request is approved on its own host.
+func approveThere(v report.LeaseView, file string) string {
+	line := "ssh " + shellWord(v.Host) + " sudo demine lease approve "
+	if file == "-" { // what came in by it is gone
+		return line + v.ID
+	}
+	return line + "- < " + shellWord(file)
 }
 
 func readRequest(name string, in io.Reader) (report.LeaseView, error) {

@@ -12,6 +12,7 @@ import (
 	"demine/internal/agent"
 	"demine/internal/i18n"
 	"demine/internal/lease"
+	"demine/internal/report"
 )
 
 // What was closed or withdrawn is told so, also when something else went wrong; what
@@ -146,6 +147,19 @@ func TestLeasesShown(t *testing.T) {
 					t.Errorf("%s: %q: want %t: %s", tt.name, word, want, got)
 				}
 			}
+		}
+	}
+}
+
+// A request of another host is approved there, by a line that a shell takes as it is.
+func TestApproveThere(t *testing.T) {
+	for _, tt := range []struct{ host, file, want string }{
+		{"shop02", "request.json", "ssh shop02 sudo demine lease approve - < request.json"},
+		{"shop02", "-", "ssh shop02 sudo demine lease approve L-7Q2KD"},
+		{"x; reboot", "my request", "ssh 'x; reboot' sudo demine lease approve - < 'my request'"},
+	} {
+		if got := approveThere(report.LeaseView{ID: "L-7Q2KD", Host: tt.host}, tt.file); got != tt.want {
+			t.Errorf("%s, want %s", got, tt.want)
 		}
 	}
 }

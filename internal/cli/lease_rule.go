@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,18 +95,18 @@ func (a *app) planRule(ctx context.Context, command, id string, revert time.Dura
 	return plannedRule{}, failed("cli.rule-none", "id", id)
 }
 
-const adoptExample = `demine lease adopt O-1a2b3c4d --for 8h --who order-team --why "ticket 812"`
+const adoptExample = ` --for 8h --who order-team --why "ticket 812"`
 
 // leaseAdoptCommand turns a rule into a lease.
 func (a *app) leaseAdoptCommand() *cobra.Command {
-	f := &leaseFlags{example: adoptExample}
+	f := &leaseFlags{example: "demine lease adopt O-1a2b3c4d" + adoptExample}
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "adopt RULE", Short: a.c.Say("help.lease.adopt"), Long: a.c.Say("help.lease.adopt.long"), Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := needed(adoptExample, need{len(args) > 0, "cli.need.rule"}, need{!blank(f.who), "cli.need.who"}, need{!blank(f.why), "cli.need.why"})
+			err := needed(f.example, need{len(args) > 0, "cli.need.rule"}, need{!blank(f.who), "cli.need.who"}, need{!blank(f.why), "cli.need.why"})
 			if err == nil && !isRule(args[0]) {
-				err = misused(adoptExample, "cli.adopt-how")
+				err = misused(f.example, "cli.adopt-how")
 			}
 			if err != nil {
 				return err
@@ -182,15 +180,15 @@ func (a *app) notAdopted(ctx context.Context, run *respond.Run, err error) error
 
 // adoptAsk is a lease for what a rule lets in, or for fewer.
 func (f *leaseFlags) adoptAsk(o *relate.OpenRule) (agent.LeaseAsk, error) {
-	port, proto, ok := adoptPort(o)
+	port, proto, ok := o.OnePort()
 	if !ok {
-		return agent.LeaseAsk{}, failed("cli.adopt-port", "rule", o.Text)
+		return agent.LeaseAsk{}, failed("cli.adopt-port", "rule", o.Text, "id", o.ID)
 	}
 	switch {
 	case o.Inverted:
-		return agent.LeaseAsk{}, failed("cli.adopt-inverted", "rule", o.Text)
+		return agent.LeaseAsk{}, failed("cli.adopt-inverted", "rule", o.Text, "id", o.ID)
 	case o.Narrow && len(f.from) == 0:
-		return agent.LeaseAsk{}, misused(adoptExample+" --from 203.0.113.7", "cli.adopt-narrow", "rule", o.Text)
+		return agent.LeaseAsk{}, misused("demine lease adopt "+o.ID+adoptExample+" --from 203.0.113.7", "cli.adopt-narrow", "rule", o.Text)
 	}
 	if len(f.from) == 0 {
 		for _, p := range o.Sources {
@@ -201,7 +199,7 @@ func (f *leaseFlags) adoptAsk(o *relate.OpenRule) (agent.LeaseAsk, error) {
 		}
 	}
 	if len(f.from) == 0 {
-		return agent.LeaseAsk{}, misused(adoptExample+" --from 203.0.113.7", "cli.adopt-from", "rule", o.Text)
+		return agent.LeaseAsk{}, misused("demine lease adopt "+o.ID+adoptExample+" --from 203.0.113.7", "cli.adopt-from", "rule", o.Text)
 	}
 	return f.ask([]string{port + "/" + proto})
 }
@@ -214,17 +212,4 @@ func everyone(family string) []string {
 		return []string{"::/0"}
 	}
 	return []string{"0.0.0.0/0", "::/0"}
-}
-
-// adoptPort is the one port that a rule opens; of a container the one of the
-// host that leads to it.
-func adoptPort(o *relate.OpenRule) (port, proto string, ok bool) {
-	if len(o.Published) > 0 {
-		at, err := netip.ParseAddrPort(o.Published[0])
-		return strconv.Itoa(int(at.Port())), o.Proto, err == nil && o.Proto != ""
-	}
-	if len(o.Ports) != 1 || o.Ports[0].From != o.Ports[0].To || o.Proto == "" {
-		return "", "", false
-	}
-	return strconv.Itoa(int(o.Ports[0].From)), o.Proto, true
 }

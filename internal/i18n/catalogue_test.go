@@ -32,6 +32,23 @@ func TestParity(t *testing.T) {
 	}
 }
 
+// A command that a message tells to type has all that it needs, in both languages.
+// Help only names commands.
+func TestCommandsWhole(t *testing.T) {
+	named := regexp.MustCompile(`demine lease (open|extend|close|adopt|approve|show)\b`)
+	whole := regexp.MustCompile(`demine lease (open --help|extend \{id\} 1h|(close|approve|show) \{(id|lease)\}|adopt \{id\}( --from …)? --for 8h --who … --why …)`)
+	for _, lang := range []string{English, Chinese} {
+		for id, text := range Load(lang).text {
+			if strings.HasPrefix(id, "help.") {
+				continue
+			}
+			if n := len(named.FindAllString(text, -1)); n != len(whole.FindAllString(text, -1)) {
+				t.Errorf("%s %s: %s", lang, id, text)
+			}
+		}
+	}
+}
+
 // English is ASCII but for the signs that have a plain form: a console without
 // UTF-8 shows all of it.
 func TestEnglishFolds(t *testing.T) {

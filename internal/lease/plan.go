@@ -111,7 +111,7 @@ func (p *Plan) apart(others []Lease) error {
 		case o.Ending != "":
 			return respond.Refuse("refuse.lease.still-ending", "id", o.ID, "who", o.Who)
 		default:
-			return respond.Refuse("refuse.lease.overlaps", "id", o.ID, "until", o.Until, "who", o.Who)
+			return respond.Refuse("refuse.lease.overlaps", "id", o.ID, "until", o.Until, "who", o.Who, "from", names(o.From))
 		}
 		if o.Proto == p.Proto && o.Port == p.Port && !o.Anyone {
 			from = append(from, o.From...)
@@ -124,6 +124,13 @@ func (p *Plan) apart(others []Lease) error {
 		return respond.Refuse("refuse.lease.too-many", "n", open)
 	}
 	return nil
+}
+
+func names(from []netip.Prefix) (out []string) {
+	for _, p := range from {
+		out = append(out, p.String())
+	}
+	return out
 }
 
 // doorways finds where a rule has to stand, door by door: what one of them

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"testing"
@@ -110,6 +111,22 @@ func TestMake(t *testing.T) {
 				t.Error("proved without a doorway")
 			}
 		})
+	}
+}
+
+// Whoever meets another lease is told whom that lets in.
+func TestOverlapsTold(t *testing.T) {
+	office := netip.MustParsePrefix("203.0.113.0/24")
+	a := Ask{Proto: "tcp", Port: 6380, From: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}, For: time.Hour, Who: "w", Why: "y"}
+	wider := a
+	wider.From = []netip.Prefix{office}
+	_, err := Make(a, relate.New(host("drop", "password")), respond.Admitted{}, []Lease{{ID: "L-7Q2KD", State: Open, Ask: wider}})
+	var r *respond.Refusal
+	if !errors.As(err, &r) {
+		t.Fatal(err)
+	}
+	if from, _ := r.Message.Args["from"].([]string); !slices.Equal(from, []string{office.String()}) {
+		t.Errorf("%+v", r.Message)
 	}
 }
 

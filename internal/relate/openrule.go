@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,6 +49,19 @@ type OpenRule struct {
 	Drift   string        `json:"drift,omitempty"` // runtime, typed, outlived; empty: it is meant to be there
 	Lease   string        `json:"lease,omitempty"`
 	Left    int           `json:"left_s,omitempty"` // seconds until a lease ends
+}
+
+// OnePort is the one port that a rule opens; of a container the one of the host that
+// leads to it.
+func (o *OpenRule) OnePort() (port, proto string, ok bool) {
+	if len(o.Published) > 0 {
+		at, err := netip.ParseAddrPort(o.Published[0])
+		return strconv.Itoa(int(at.Port())), o.Proto, err == nil && o.Proto != ""
+	}
+	if len(o.Ports) != 1 || o.Ports[0].From != o.Ports[0].To || o.Proto == "" {
+		return "", "", false
+	}
+	return strconv.Itoa(int(o.Ports[0].From)), o.Proto, true
 }
 
 // Typed is a command that made such a rule.

@@ -21,7 +21,9 @@ func LeaseOpened(w io.Writer, p *lease.Plan, l *lease.Lease, left time.Duration,
 	pr.bullet("-", pr.say("lease.open.through", "through", l.Through), 0)
 	pr.leaseNotes(p)
 	pr.hang("  ", pr.say("lease.open.early", "id", l.ID), 0)
-	pr.hang("  ", pr.say("lease.open.more", "id", l.ID), 0)
+	if left+time.Hour <= lease.MaxFor || l.Long && left+time.Hour <= lease.MaxLong { // else that line would be refused
+		pr.hang("  ", pr.say("lease.open.more", "id", l.ID), 0)
+	}
 	return pr.flush(w)
 }
 

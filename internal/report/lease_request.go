@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"demine/internal/fact"
 	"demine/internal/lease"
@@ -40,7 +41,7 @@ func ReadRequest(r io.Reader) (LeaseView, error) {
 		return LeaseView{}, err
 	case in.Schema != fact.SchemaVersion:
 		return LeaseView{}, fmt.Errorf("schema %d, not %d", in.Schema, fact.SchemaVersion)
-	case in.Lease.State != lease.Requested || !lease.IsName(in.Lease.ID):
+	case in.Lease.State != lease.Requested || !lease.IsName(in.Lease.ID), strings.HasPrefix(in.Lease.Host, "-"): // ssh has options
 		return LeaseView{}, errors.New("no request of demine lease request --json")
 	}
 	return in.Lease, nil

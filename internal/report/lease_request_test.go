@@ -41,7 +41,7 @@ func TestReadRequest(t *testing.T) {
 		le = was
 	}
 	for _, text := range []string{"", "{}", strings.Replace(b.String(), "requested", "open", 1), strings.Replace(b.String(), "L-7Q2KD", "../x", 1),
-		strings.Replace(b.String(), `"schema": 1`, `"schema": 2`, 1), b.String() + "x", strings.Repeat(" ", maxRequest) + b.String()} {
+		strings.Replace(b.String(), `"state"`, `"host": "-oProxyCommand=x", "state"`, 1), strings.Replace(b.String(), `"schema": 1`, `"schema": 2`, 1), b.String() + "x", strings.Repeat(" ", maxRequest) + b.String()} {
 		if v, err := ReadRequest(strings.NewReader(text)); err == nil {
 			t.Errorf("%.40q is a request: %+v", text, v)
 		}

@@ -93,3 +93,21 @@ func TestLeaseShownJSON(t *testing.T) {
 		t.Errorf("passes %v", out.Lease["passes"])
 	}
 }
+
+// More time is offered where one hour more is within what a lease may last.
+func TestLeaseOpenedMore(t *testing.T) {
+	for _, tt := range []struct {
+		left time.Duration
+		long bool
+		want bool
+	}{{time.Hour, false, true}, {23 * time.Hour, false, true}, {24 * time.Hour, false, false}, {24 * time.Hour, true, true}, {lease.MaxLong, true, false}} {
+		var b strings.Builder
+		le := &lease.Lease{ID: "L-7Q2KD", Ask: lease.Ask{Long: tt.long}}
+		if err := LeaseOpened(&b, &lease.Plan{}, le, tt.left, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "demine lease extend L-7Q2KD 1h"); got != tt.want {
+			t.Errorf("%v, long %t: %s", tt.left, tt.long, b.String())
+		}
+	}
+}

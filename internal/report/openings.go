@@ -8,6 +8,7 @@ import (
 
 	"demine/internal/explain"
 	"demine/internal/fact"
+	"demine/internal/i18n"
 	"demine/internal/judge"
 	"demine/internal/lease"
 	"demine/internal/relate"
@@ -103,7 +104,7 @@ func (p *printer) openRules(s *explain.Scan) {
 			if how == "typed" && rules[i].Kept == "runtime" {
 				how = "runtime"
 			}
-			p.hang(rules[i].ID+"  ", p.say("openrule.ask."+how, "id", rules[i].ID), 0)
+			p.hang(rules[i].ID+"  ", p.say("openrule.ask."+how, "id", rules[i].ID, "next", ruleNext(&rules[i])), 0)
 		}
 	}
 }
@@ -197,5 +198,18 @@ func (p *printer) openRule(o *relate.OpenRule) {
 		}
 		p.hang("    ", p.say(id, "at", p.clock(c.Time), "user", c.User, "command", c.Text, "where", p.origin(&c.Origin)), 2)
 	}
-	p.hang("    ", p.say("openrule.next", "id", o.ID), 0)
+	p.hang("    ", p.text(ruleNext(o)), 0)
+}
+
+// ruleNext is what can be done about a rule: a lease takes over one port, for those
+// who are named.
+func ruleNext(o *relate.OpenRule) i18n.Message {
+	id := "openrule.next"
+	switch _, _, one := o.OnePort(); {
+	case !one || o.Inverted:
+		id = "openrule.next.close"
+	case o.Narrow || len(o.Sources) == 0:
+		id = "openrule.next.from"
+	}
+	return i18n.M(id, "id", o.ID)
 }

@@ -30,7 +30,8 @@ func TestOpenings(t *testing.T) {
 	}}
 	for lang, want := range map[string][]string{
 		i18n.English: {"O-222222  6380/tcp     203.0.113.7 +1  nobody   2026-11-10    no     none", "≤ 2026-11-10", "80,443-445/tcp", "L-7Q2KD",
-			"nothing will close it", `-A INPUT\x1b[2J -j ACCEPT`, "opened 2026-11-10 20:42:00 UTC by ops", "demine lease adopt O-222222",
+			"nothing will close it", `-A INPUT\x1b[2J -j ACCEPT`, "opened 2026-11-10 20:42:00 UTC by ops", "demine lease adopt O-222222 --for 8h",
+			"If it was for a while: demine lease adopt O-444444 --from",
 			"O-444444  typed by hand; it may well be meant to stay", "/etc/nftables.conf holds leases"},
 		i18n.Chinese: {"203.0.113.7 +1", "无监听", "没有任何东西会关闭它", "demine lease close O-222222", "O-444444 手工敲入，很可能本就要长期保留"},
 	} {
@@ -46,6 +47,28 @@ func TestOpenings(t *testing.T) {
 		}
 		if strings.ContainsAny(b.String(), "\x1b\u202e") || strings.Index(b.String(), "O-222222") > strings.Index(b.String(), "O-111111") {
 			t.Errorf("%s:\n%q", lang, b.String())
+		}
+	}
+}
+
+// What a lease can take over is told with the command for it, with what that needs;
+// of the rest how to go about it.
+func TestRuleNext(t *testing.T) {
+	one, from := []fact.PortRange{{From: 6380, To: 6380}}, []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}
+	for _, tt := range []struct {
+		name string
+		o    relate.OpenRule
+		want string
+	}{
+		{"one port, and who", relate.OpenRule{Proto: "tcp", Ports: one, Sources: from}, "openrule.next"},
+		{"everybody", relate.OpenRule{Proto: "tcp", Ports: one, Everyone: true}, "openrule.next.from"},
+		{"an interface", relate.OpenRule{Proto: "tcp", Ports: one, Sources: from, Narrow: true}, "openrule.next.from"},
+		{"several ports", relate.OpenRule{Proto: "tcp", Ports: []fact.PortRange{{From: 1, To: 9}}, Sources: from}, "openrule.next.close"},
+		{"all but these", relate.OpenRule{Proto: "tcp", Ports: one, Sources: from, Inverted: true}, "openrule.next.close"},
+		{"a container's", relate.OpenRule{Proto: "tcp", Published: []string{"0.0.0.0:6380"}, Sources: from}, "openrule.next"},
+	} {
+		if got := ruleNext(&tt.o); got.ID != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got.ID, tt.want)
 		}
 	}
 }
