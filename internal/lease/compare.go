@@ -64,7 +64,7 @@ func NewTold() *Told {
 
 // Add takes an event of a trail, as Verify tells it.
 func (t *Told) Add(e Event) {
-	t.sums[e.Prev] = true
+	t.sums[e.Sum] = true
 	t.known[e.ID] = true
 	if e.Lease != nil && !e.Lease.Until.IsZero() {
 		t.until[e.ID] = append(t.until[e.ID], e.Lease.Until)
@@ -100,7 +100,6 @@ func (t *Told) Compare(trails []Trail, rec Records, in respond.Admitted, logged 
 	none := true
 	for _, x := range trails {
 		none = none && x.Last == ""
-		t.sums[x.Last] = true
 		c.InLog = c.InLog || slices.ContainsFunc(logged, func(l Logged) bool { return l.Sum == x.Last })
 	}
 	switch {

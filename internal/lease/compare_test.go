@@ -24,7 +24,7 @@ func TestCompare(t *testing.T) {
 		{Kind: Intend, Doing: DidClose, ID: b.ID}, {Kind: DidClose, ID: b.ID, Lease: &b}}
 	line := func(n int) string { return strings.Repeat("0", 63) + string(rune('0'+n)) }
 	for i := range full {
-		full[i].N = i + 1
+		full[i].N, full[i].Sum = i+1, line(i+1)
 		if i > 0 {
 			full[i].Prev = line(i)
 		}
@@ -90,13 +90,14 @@ func TestCompareBroken(t *testing.T) {
 		event Event
 		want  []Gap
 	}{
-		{Event{N: 3, Kind: DidOpen, ID: le.ID, Lease: &le, Unproved: true}, nil},
-		{Event{N: 3, Kind: DidOpen, ID: "L-33333", Lease: &le, Unproved: true}, []Gap{{Kind: GapRecord, ID: le.ID}, {Kind: GapOpen, ID: "L-33333"}}},
+		{Event{N: 3, Kind: DidOpen, ID: le.ID, Lease: &le, Sum: "b", Unproved: true}, nil},
+		{Event{N: 3, Kind: DidOpen, ID: le.ID, Lease: &le, Sum: "c", Prev: "b", Unproved: true}, []Gap{{Kind: GapCut}, {Kind: GapLog, Lines: 1, Where: "auth.log:7"}}},
+		{Event{N: 3, Kind: DidOpen, ID: "L-33333", Lease: &le, Sum: "b", Unproved: true}, []Gap{{Kind: GapRecord, ID: le.ID}, {Kind: GapOpen, ID: "L-33333"}}},
 	} {
 		told := NewTold()
 		told.Add(tt.event)
-		c := told.Compare([]Trail{{Broken: 2, Last: "b"}}, Records{[]Lease{le}, true, "b"}, in, []Logged{{Sum: "b"}})
-		if diff := cmp.Diff(tt.want, c.Gaps); diff != "" || c.Good() || !c.InLog {
+		c := told.Compare([]Trail{{Broken: 2, Last: "garbage"}}, Records{[]Lease{le}, true, "b"}, in, []Logged{{Sum: "b", Where: "auth.log:7"}})
+		if diff := cmp.Diff(tt.want, c.Gaps); diff != "" || c.Good() || c.InLog {
 			t.Errorf("%+v\n%s", c, diff)
 		}
 	}

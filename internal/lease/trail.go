@@ -44,7 +44,9 @@ type Event struct {
 	Torn  int          `json:"torn,omitempty"`  // bytes of a line before it that a crash had cut off
 	Prev  string       `json:"prev"`            // hex; empty for the first
 
-	Unproved bool `json:"-"` // told by Verify: it stands behind a break of the chain, or at it
+	// Told by Verify, and not in the line.
+	Sum      string `json:"-"` // of the line
+	Unproved bool   `json:"-"` // it stands behind a break of the chain, or at it
 }
 
 // Line gives the event as its line of the trail, without the line's end, and its

@@ -77,7 +77,8 @@ func (v *verification) next(line []byte) {
 	if v.Broken == 0 && (!fits || e.N != v.read) {
 		v.Broken = v.read
 	}
-	if v.Last = Sum(line); readable {
+	v.Last = Sum(line)
+	if e.Sum = v.Last; readable {
 		v.waiting = &e
 	} else {
 		v.Unread++

@@ -3,6 +3,7 @@ package lease
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,9 @@ func TestVerify(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var told []string
 			got, err := Verify(strings.NewReader(tt.trail), func(e Event) {
+				if !slices.ContainsFunc(strings.Split(tt.trail, "\n"), func(line string) bool { return Sum([]byte(line)) == e.Sum }) {
+					t.Errorf("line %d: sum %q", e.N, e.Sum)
+				}
 				n := fmt.Sprint(e.N)
 				if e.Unproved {
 					n += "?"

@@ -23,13 +23,14 @@ type EventView struct {
 	Why      string       `json:"why,omitempty"`
 	Said     i18n.Message `json:"said,omitzero"`
 	Torn     int          `json:"torn,omitempty"`
+	Sum      string       `json:"sum"` // of its line, as the system log has it
 	Prev     string       `json:"prev"`
 	Unproved bool         `json:"unproved,omitempty"`
 }
 
 func newEventView(e *lease.Event) EventView {
 	v := EventView{N: e.N, At: e.At, Kind: e.Kind, Doing: e.Doing, ID: e.ID, Why: e.Why, Said: e.Said, Torn: e.Torn,
-		Prev: e.Prev, Unproved: e.Unproved}
+		Sum: e.Sum, Prev: e.Prev, Unproved: e.Unproved}
 	if l := e.Lease; l != nil {
 		left := time.Duration(0)
 		if l.State == lease.Open {

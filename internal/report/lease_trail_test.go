@@ -94,7 +94,7 @@ func TestTrailJSON(t *testing.T) {
 	le := lease.Lease{ID: "L-7Q2KD", State: lease.Open, By: by, Until: at.Add(time.Hour), End: time.Hour, NetNS: "n",
 		Ask: lease.Ask{Proto: "tcp", Port: 6380, For: 2 * time.Hour, From: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}}}
 	var b bytes.Buffer
-	events := []lease.Event{{N: 1, At: at, Kind: lease.DidOpen, ID: le.ID, Lease: &le, By: &by, Unproved: true}, {N: 2, At: at, Kind: lease.DidWarn}}
+	events := []lease.Event{{N: 1, At: at, Kind: lease.DidOpen, ID: le.ID, Lease: &le, By: &by, Sum: "s", Unproved: true}, {N: 2, At: at, Kind: lease.DidWarn}}
 	if err := LeaseTrailJSON(&b, events, &lease.TrailCheck{Trails: []lease.Trail{{Path: "/s/leases/trail", Broken: 1}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestTrailJSON(t *testing.T) {
 	if diff := cmp.Diff(any(want), e["lease"]); diff != "" {
 		t.Error(diff)
 	}
-	if e["by"] != "alice" || e["peer"] != "192.0.2.7" || e["unproved"] != true || got.Events[1]["unproved"] != nil || got.Events[1]["by"] != nil {
+	if e["by"] != "alice" || e["peer"] != "192.0.2.7" || e["unproved"] != true || e["sum"] != "s" || got.Events[1]["unproved"] != nil || got.Events[1]["by"] != nil {
 		t.Errorf("%+v", got.Events)
 	}
 	if got.Trails[0].Path != "/s/leases/trail" {
