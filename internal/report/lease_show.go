@@ -53,7 +53,9 @@ func (p *printer) leaseFacts(l *LeaseList, le *lease.Lease) []leaseFact {
 	}
 	out = append(out, leaseFact{"who", p.host(le.Who)}, leaseFact{"why", p.host(le.Why)})
 	out = append(out, p.leasePeople(le)...)
-	out = append(out, leaseFact{"through", p.say("lease.from", "l", le.Through)})
+	if len(le.Through) > 0 {
+		out = append(out, leaseFact{"through", p.say("lease.from", "l", le.Through)})
+	}
 	for _, name := range le.Passes {
 		out = append(out, leaseFact{"passes", p.text(barrier(name))})
 	}
