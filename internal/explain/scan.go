@@ -58,6 +58,16 @@ func (s *Scan) Found(o *relate.OpenRule) *judge.Finding {
 	return nil
 }
 
+// Covers says what an observer has seen; of one that has not looked, that it has not.
+func (s *Scan) Covers(observer string) fact.Coverage {
+	for _, c := range s.Coverage {
+		if c.Observer == observer {
+			return c
+		}
+	}
+	return fact.Coverage{Observer: observer, State: fact.Unavailable}
+}
+
 // SavedLeases are the findings about files that let leases in after a boot.
 func (s *Scan) SavedLeases() (out []*judge.Finding) {
 	for i := range s.Findings {

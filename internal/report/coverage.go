@@ -74,6 +74,9 @@ func (p *printer) unseenBy(c *fact.Coverage) []string {
 	return items
 }
 
+// gapsOf is what an observer did not see, in one line.
+func (p *printer) gapsOf(c fact.Coverage) string { return join(p.say("item.sep"), p.unseenBy(&c)...) }
+
 // what names the thing that an observer looks at.
 func (p *printer) what(c *fact.Coverage) string {
 	if id := "observer." + c.Observer; p.c.Has(id) {

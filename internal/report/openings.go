@@ -51,10 +51,18 @@ func Openings(w io.Writer, s *explain.Scan, o Options) error {
 	p := newPrinter(s, o)
 	p.hang("", p.say("openrule.head", "host", s.Host.Name, "time", s.Taken), 0)
 	p.blank()
-	if len(s.Openings) == 0 {
-		p.bullet("-", p.say("openrule.none"), 0)
-	} else {
+	filter := s.Covers("firewall")
+	switch {
+	case len(s.Openings) > 0:
 		p.openRules(s)
+		if !filter.Complete() {
+			p.blank()
+			p.bullet("-", p.say("openrule.unread.more", "gaps", p.gapsOf(filter)), 0)
+		}
+	case filter.Complete():
+		p.bullet("-", p.say("openrule.none"), 0)
+	default:
+		p.bullet("-", p.say("openrule.unread", "gaps", p.gapsOf(filter)), 0)
 	}
 	for _, f := range s.SavedLeases() {
 		p.blank()
@@ -90,9 +98,9 @@ func (p *printer) openRules(s *explain.Scan) {
 	}
 	rows := [][]string{head}
 	for i := range rules {
-		rows = append(rows, p.openRuleRow(&rules[i]))
+		rows = append(rows, p.openRuleRow(s, &rules[i]))
 	}
-	p.table(0, []int{10, 14, 18, 9, 12, 6, 0}, rows)
+	p.table(0, openLimits(rows, p.max), rows)
 	for i := range rules {
 		switch p.doubt(s, &rules[i]) {
 		case 2:
@@ -121,10 +129,35 @@ func (p *printer) doubt(s *explain.Scan, o *relate.OpenRule) int {
 	return 1
 }
 
-func (p *printer) openRuleRow(o *relate.OpenRule) []string {
+// openLimits are those of the columns: when a rule began or ends is never cut, and of
+// the others as much as the line has no room for, where it hurts least first.
+func openLimits(rows [][]string, line int) []int {
+	const port, from, service = 1, 2, 3
+	need := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, cell := range r {
+			need[i] = max(need[i], columns(cell))
+		}
+	}
+	over := 2*(len(need)-1) - line
+	for _, n := range need {
+		over += n
+	}
+	for _, c := range []struct{ col, least int }{{service, 9}, {from, 15}, {port, 11}, {service, 6}, {from, 11}, {port, 8}} {
+		cut := max(0, min(over, need[c.col]-c.least))
+		need[c.col] -= cut
+		over -= cut
+	}
+	return need
+}
+
+func (p *printer) openRuleRow(s *explain.Scan, o *relate.OpenRule) []string {
 	service := o.Service
-	if len(o.Listeners) == 0 {
+	switch {
+	case len(o.Listeners) == 0 && s.Covers("socket").Complete():
 		service = p.say("openrule.no-listener")
+	case service == "":
+		service = "?"
 	}
 	since := "?"
 	switch {

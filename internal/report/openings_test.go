@@ -18,7 +18,7 @@ import (
 func TestOpenings(t *testing.T) {
 	at := time.Date(2026, 11, 10, 20, 42, 0, 0, time.UTC)
 	port := []fact.PortRange{{From: 6380, To: 6380}}
-	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Host: fact.HostInfo{Name: "shop"}, Findings: []judge.Finding{{Subject: "opening:O-222222"},
+	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Host: fact.HostInfo{Name: "shop"}, Coverage: seen("firewall", "socket"), Findings: []judge.Finding{{Subject: "opening:O-222222"},
 		{Rule: "exposure/lease-saved", Message: i18n.M("lease.saved", "file", "/etc/nftables.conf")}}, Openings: []relate.OpenRule{
 		{ID: "O-111111", Proto: "tcp", Ports: []fact.PortRange{{From: 80, To: 80}, {From: 443, To: 445}}, Everyone: true, Kept: "saved",
 			Since: at, Known: "not-later", Listeners: []string{"tcp 0.0.0.0:80"}, Service: "nginx"},
@@ -29,7 +29,7 @@ func TestOpenings(t *testing.T) {
 		{ID: "O-333333", Proto: "tcp", Ports: port, Kept: "runtime", Keeper: "demine", Lease: "L-7Q2KD", Left: 60},
 	}}
 	for lang, want := range map[string][]string{
-		i18n.English: {"O-222222  6380/tcp     203.0.113.7 +1  nobody   2026-11-10    no     none", "≤ 2026-11-10", "80,443-445/tcp", "L-7Q2KD",
+		i18n.English: {"O-222222  6380/tcp        203.0.113.7 +1  none     2026-11-10     no     none", "≤ 2026-11-10", "80,443-445/tcp", "L-7Q2KD",
 			"nothing will close it", `-A INPUT\x1b[2J -j ACCEPT`, "opened 2026-11-10 20:42:00 UTC by ops", "demine lease adopt O-222222 --for 8h",
 			"If it was for a while: demine lease adopt O-444444 --from",
 			"O-444444  typed by hand; it may well be meant to stay", "/etc/nftables.conf holds leases"},
@@ -69,6 +69,76 @@ func TestRuleNext(t *testing.T) {
 	} {
 		if got := ruleNext(&tt.o); got.ID != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got.ID, tt.want)
+		}
+	}
+}
+
+func seen(observers ...string) (out []fact.Coverage) {
+	for _, o := range observers {
+		out = append(out, fact.Coverage{Observer: o, State: fact.Seen})
+	}
+	return out
+}
+
+// That nobody is let in is only said of a packet filter that was read whole; what could
+// be read is shown, with the gap.
+func TestOpeningsUnread(t *testing.T) {
+	part := fact.Coverage{Observer: "firewall", State: fact.Partial, Gaps: []fact.Gap{{Code: "no-permission", Count: 3}}}
+	rule := relate.OpenRule{ID: "O-111111", Proto: "tcp", Kept: "saved", Everyone: true}
+	const none, told, more = "no rule of this host's packet filter", "cannot be told", "There may be more rules"
+	for _, tt := range []struct {
+		name string
+		seen []fact.Coverage
+		open []relate.OpenRule
+		want []string
+		not  []string
+	}{
+		{"read", seen("firewall"), nil, []string{none}, []string{told, more}},
+		{"in part", []fact.Coverage{part}, nil, []string{told, "packet filter (in part: no permission x 3)"}, []string{none, more}},
+		{"not looked at", nil, nil, []string{told, "packet filter (not available)"}, []string{none, more}},
+		{"some of it", []fact.Coverage{part}, []relate.OpenRule{rule}, []string{"everyone  ?        ", more}, []string{none, told}},
+		{"all of it", seen("firewall", "socket"), []relate.OpenRule{rule}, []string{"everyone  none     "}, []string{more, told}},
+	} {
+		s := &explain.Scan{Snapshot: &fact.Snapshot{}, Coverage: tt.seen, Openings: tt.open}
+		var b strings.Builder
+		if err := Openings(&b, s, Options{Catalogue: i18n.Load(i18n.English), ASCII: true, Width: 200}); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range tt.want {
+			if !strings.Contains(b.String(), w) {
+				t.Errorf("%s: no %q in\n%s", tt.name, w, b.String())
+			}
+		}
+		for _, w := range tt.not {
+			if strings.Contains(b.String(), w) {
+				t.Errorf("%s: %q is in\n%s", tt.name, w, b.String())
+			}
+		}
+	}
+}
+
+// When a lease ends is never cut, and a line of the table fits a console.
+func TestOpeningsLines(t *testing.T) {
+	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Coverage: seen("firewall", "socket"), Openings: []relate.OpenRule{
+		{ID: "O-cc7581f9", Proto: "tcp", Ports: []fact.PortRange{{From: 30000, To: 32767}, {From: 8080, To: 8089}}, Kept: "saved", Everyone: true,
+			Listeners: []string{"tcp 0.0.0.0:8080"}, Service: "kube-controller-manager"},
+		{ID: "O-1a2b3c4d", Proto: "tcp", Ports: []fact.PortRange{{From: 6380, To: 6380}}, Kept: "runtime", Lease: "L-7Q2KD", Left: 8*3600 + 59*60,
+			Sources: []netip.Prefix{netip.MustParsePrefix("2001:db8:1234:5678::/64")}},
+	}}
+	for lang, want := range map[string]string{i18n.English: "ends in 8 h 59 min", i18n.Chinese: "8 小时 59 分钟后结束"} {
+		for _, width := range []int{80, 160} {
+			var b strings.Builder
+			if err := Openings(&b, s, Options{Catalogue: i18n.Load(lang), Width: width}); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(b.String(), want) || !strings.Contains(b.String(), "L-7Q2KD") || width > 80 && !strings.Contains(b.String(), "2001:db8:1234:5678::/64") {
+				t.Errorf("%s, %d columns:\n%s", lang, width, b.String())
+			}
+			for line := range strings.Lines(b.String()) {
+				if columns(strings.TrimSpace(line)) > width {
+					t.Errorf("%s, %d columns: %q", lang, width, line)
+				}
+			}
 		}
 	}
 }
