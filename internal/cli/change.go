@@ -248,7 +248,7 @@ func (a *app) apply(ctx context.Context, ag *agent.Agent, p respond.Plan, before
 func (a *app) steps() func(agent.Event) {
 	return func(e agent.Event) {
 		if e.Step != nil && (e.Step.Outcome != nil || a.terminal(a.err)) {
-			a.talk(report.Progress(*e.Step, a.optionsFor(a.err)))
+			a.line(report.Progress(*e.Step, a.optionsFor(a.err)))
 		}
 		if e.Kind == "note" {
 			a.talk(a.c.Text(e.Note))

@@ -84,7 +84,7 @@ func (a *app) fail(err error) int {
 	a.talk(a.c.Say("cli.error", "error", text))
 	var u *usage
 	if errors.As(err, &u) {
-		a.talk(a.c.Say("cli.hint", "command", u.hint))
+		a.line(a.c.Say("cli.hint", "command", u.hint))
 		return exitUsage
 	}
 	if a.code == exitInterrupted {
@@ -93,9 +93,17 @@ func (a *app) fail(err error) int {
 	return exitFailed
 }
 
-// talk writes a line to stderr. It is already sanitised, as all that a
-// catalogue makes.
-func (a *app) talk(line string) { _, _ = io.WriteString(a.err, a.fold(line)+"\n") }
+// talk writes sentences to stderr, on a terminal in lines that fit. They are already
+// sanitised, as all that a catalogue makes.
+func (a *app) talk(text string) {
+	if a.terminal(a.err) {
+		text = report.Wrap(a.fold(text), a.columns(a.err))
+	}
+	a.line(text)
+}
+
+// line writes what stays on one line: a command to be copied, or what fits already.
+func (a *app) line(text string) { _, _ = io.WriteString(a.err, a.fold(text)+"\n") }
 
 func (a *app) fold(s string) string {
 	if a.ascii() {

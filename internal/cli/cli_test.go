@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -93,6 +94,37 @@ func TestTalk(t *testing.T) {
 	}
 	if strings.Contains(st.out.String(), "\x1b") {
 		t.Errorf("colours on stdout, which is no terminal")
+	}
+}
+
+// What is said on a terminal fits it, and what is to be copied stays on one line; in
+// a file no line is broken.
+func TestTalkFits(t *testing.T) {
+	args := []string{"lease", "close", "foo", "--lang"}
+	for _, lang := range []string{"en", "zh"} {
+		st := &stage{env: english()}
+		st.run(t.Context(), append(args, lang)...)
+		if n := strings.Count(st.err.String(), "\n"); n != 2 {
+			t.Errorf("%d lines in a file: %s", n, st.err.String())
+		}
+		st = &stage{env: english()}
+		st.tty = []any{&st.err}
+		st.run(t.Context(), append(args, lang)...)
+		lines := strings.Split(strings.TrimSuffix(st.err.String(), "\n"), "\n")
+		for _, l := range lines {
+			if utf8.RuneCountInString(l) > 80 {
+				t.Errorf("wider than the terminal: %s", l)
+			}
+		}
+		if len(lines) < 3 || !strings.HasSuffix(lines[len(lines)-1], "demine lease ls") {
+			t.Errorf("on a terminal: %q", lines)
+		}
+		st.err.Reset()
+		st.run(t.Context(), "lease", "open", "--lang", lang)
+		lines = strings.Split(strings.TrimSuffix(st.err.String(), "\n"), "\n")
+		if !strings.HasSuffix(lines[len(lines)-1], `demine lease open`+leaseExample) {
+			t.Errorf("the command is broken: %q", lines)
+		}
 	}
 }
 

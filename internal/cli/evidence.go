@@ -101,5 +101,5 @@ func (a *app) tellBundle(name string, b agent.Bundle, raw bool) {
 	} else {
 		a.talk(a.c.Say("evidence.masked"))
 	}
-	a.talk(a.c.Say("evidence.decode", "command", b.Decode))
+	a.line(a.c.Say("evidence.decode", "command", b.Decode))
 }

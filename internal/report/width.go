@@ -56,6 +56,15 @@ func fit(s string, n int, dots string) string {
 	return strings.TrimRight(b.String(), " ") + dots
 }
 
+// Wrap breaks each line of a text into lines of at most n columns.
+func Wrap(s string, n int) string {
+	var out []string
+	for _, line := range strings.Split(s, "\n") {
+		out = append(out, wrap(line, n)...)
+	}
+	return strings.Join(out, "\n")
+}
+
 // wrap breaks a text into lines of at most n columns: at spaces, and between
 // wide characters where Chinese typography allows it. What is too long for a
 // line is cut through.
