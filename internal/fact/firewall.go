@@ -59,6 +59,7 @@ type Rule struct {
 	Verdict  string         `json:"verdict,omitempty"`    // accept, drop, reject, jump, goto, return, continue, dnat, redirect, other
 	Target   string         `json:"target,omitempty"`     // chain of jump and goto; name of another target
 	NatTo    NatTo          `json:"nat_to,omitzero"`      // of dnat and redirect
+	Counter  bool           `json:"counter,omitempty"`    // it counts what it matches; without, Packets and Bytes say nothing
 	Packets  uint64         `json:"packets,omitempty"`
 	Bytes    uint64         `json:"bytes,omitempty"`
 	Origin   Origin         `json:"origin,omitzero"` // of a persisted rule

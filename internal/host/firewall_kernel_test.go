@@ -419,7 +419,7 @@ func bare(c fact.Chain) fact.Chain {
 		if slices.Equal(r.DPort, []fact.PortRange{{From: 1, To: 0}}) { // matches nothing: why is not compared
 			*r = fact.Rule{N: r.N, Verdict: r.Verdict}
 		}
-		r.Handle, r.Origin, r.Packets, r.Bytes = 0, fact.Origin{}, 0, 0
+		r.Handle, r.Origin, r.Counter, r.Packets, r.Bytes = 0, fact.Origin{}, false, 0, 0
 		r.Unknown = slices.Sorted(slices.Values(r.Unknown))
 		r.Text = strings.NewReplacer("meta nfproto ipv4 ", "", "meta nfproto ipv6 ", "").Replace(r.Text) // nft shows it also where another word says it
 		if strings.Contains(r.Text, "{") {                                                               // nft lists a set in its own order

@@ -70,10 +70,17 @@ func seeSavedFirewall(_ context.Context, v *View, _ *fact.Snapshot, _ Scope) (Pa
 	return p, nil
 }
 
-// saved adds the tables of one file.
+// saved adds the tables of one file. What its rules had counted when it was written
+// says nothing of now.
 func (p *Part) saved(file host.Info, sets ...fact.Ruleset) {
 	for i := range sets {
 		sets[i].Changed = file.Changed
+		for _, c := range sets[i].Chains {
+			for j := range c.Rules {
+				r := &c.Rules[j]
+				r.Counter, r.Packets, r.Bytes = false, 0, 0
+			}
+		}
 	}
 	p.Firewall = append(p.Firewall, sets...)
 }

@@ -15,6 +15,9 @@ func TestSavedFirewall(t *testing.T) {
 	for _, r := range s.Firewall {
 		for _, ch := range r.Chains {
 			for _, x := range ch.Rules {
+				if x.Counter || x.Packets > 0 {
+					t.Errorf("%s: a saved rule counts nothing", x.Text)
+				}
 				got = append(got, fmt.Sprintf("%s %s %s %s %s %v:%d %v %s", r.Backend, r.Family, ch.Name, x.Verdict, x.Proto, r.Persisted, x.Origin.Line, x.DPort, x.Unknown))
 			}
 		}

@@ -31,7 +31,7 @@ type OpenRule struct {
 	Narrow   bool             `json:"narrow,omitempty"`   // it asks for more than these: an interface, a destination, a time …
 	Public   bool             `json:"public,omitempty"`   // it lets in somebody of the internet
 	Person   bool             `json:"person,omitempty"`   // people log in to this host from one of Sources
-	Packets  uint64           `json:"packets,omitempty"`
+	Packets  *uint64          `json:"packets,omitempty"`  // that it let in; nil: it does not count them
 
 	Listeners []string `json:"listeners,omitempty"` // that it leads to; none: nothing listens
 	Service   string   `json:"service,omitempty"`   // of the first of them
@@ -163,7 +163,7 @@ func (x *Index) findOpenRules() (out []OpenRule) {
 	for _, c := range n.openers(x) {
 		o := OpenRule{
 			ID: openingID(c.set, c.chain, c.rule.Text), Backend: c.set.Backend, Family: c.set.Family, Table: c.set.Table,
-			Chain: c.chain, N: c.rule.N, Text: c.rule.Text, Packets: c.rule.Packets,
+			Chain: c.chain, N: c.rule.N, Text: c.rule.Text, Packets: counted(c.rule),
 			Proto: c.rule.Proto, Ports: c.rule.DPort, Sources: askedSources(c.rule),
 			Inverted: c.rule.NotSrc || c.rule.NotDPort, Narrow: c.exposure == nil && narrow(c.rule),
 		}
@@ -184,6 +184,15 @@ func (x *Index) findOpenRules() (out []OpenRule) {
 		out = append(out, o)
 	}
 	return append(out, x.leases()...)
+}
+
+// counted is how many packets a rule has matched; nil: it does not count them.
+func counted(r *fact.Rule) *uint64 {
+	if !r.Counter {
+		return nil
+	}
+	n := r.Packets
+	return &n
 }
 
 // same: it is that rule, by all that its name is made of.

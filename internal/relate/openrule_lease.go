@@ -15,7 +15,7 @@ func (x *Index) leases() (out []OpenRule) {
 	x.eachAdmission(func(rs *fact.Ruleset, c *fact.Chain, r *fact.Rule) {
 		o := OpenRule{
 			ID: openingID(rs, c.Name, r.Comment+" "+r.Text), Backend: rs.Backend, Family: rs.Family, Table: rs.Table,
-			Chain: c.Name, N: r.N, Text: r.Text, Proto: r.Proto, Ports: r.DPort, Sources: askedSources(r), Packets: r.Packets,
+			Chain: c.Name, N: r.N, Text: r.Text, Proto: r.Proto, Ports: r.DPort, Sources: askedSources(r), Packets: counted(r),
 			Kept: "runtime", Keeper: "demine", Lease: r.Comment, Left: r.Left,
 		}
 		if at, ok := EndOf(r); ok {

@@ -219,7 +219,7 @@ func (p *printer) openSources(o *relate.OpenRule) string {
 // there, and what to do.
 func (p *printer) openRule(o *relate.OpenRule) {
 	p.hangPainted(o.ID+"  ", yellow, p.say("openrule.drift."+o.Drift), 0)
-	p.hang("    ", p.say("openrule.rule", "rule", o.Text, "chain", o.Chain, "n", o.N, "backend", o.Backend, "packets", int(min(o.Packets, 1<<53))), 3)
+	p.hang("    ", p.say("openrule.rule", "rule", o.Text, "chain", o.Chain, "n", o.N, "backend", o.Backend, "packets", packets(o)), 3)
 	for i := range o.Saved {
 		p.hang("    ", p.say("exposure.saved", "where", p.origin(&o.Saved[i])), 2)
 	}
@@ -245,4 +245,12 @@ func ruleNext(o *relate.OpenRule) i18n.Message {
 		id = "openrule.next.from"
 	}
 	return i18n.M(id, "id", o.ID)
+}
+
+// packets is how many a rule has let in, or that it does not count them.
+func packets(o *relate.OpenRule) i18n.Message {
+	if o.Packets == nil {
+		return i18n.M("openrule.uncounted")
+	}
+	return i18n.M("openrule.packets", "n", int(min(*o.Packets, 1<<53)))
 }

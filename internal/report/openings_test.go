@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -139,6 +140,25 @@ func TestOpeningsLines(t *testing.T) {
 					t.Errorf("%s, %d columns: %q", lang, width, line)
 				}
 			}
+		}
+	}
+}
+
+// A rule that does not count what it lets in has not let in nobody.
+func TestOpeningsCounted(t *testing.T) {
+	none, some := uint64(0), uint64(1)
+	for _, tt := range []struct {
+		n    *uint64
+		want string
+	}{{nil, "(nft), packets not counted: tcp dport 6380"}, {&none, "(nft), 0 packets: "}, {&some, "(nft), 1 packet: "}} {
+		s := &explain.Scan{Snapshot: &fact.Snapshot{}, Coverage: seen("firewall", "socket"), Findings: []judge.Finding{{Subject: "opening:O-111111"}},
+			Openings: []relate.OpenRule{{Ref: "opening:O-111111", ID: "O-111111", Drift: "typed", Text: "tcp dport 6380", Backend: "nft", Packets: tt.n, Kept: "saved"}}}
+		var b, json strings.Builder
+		if err := errors.Join(Openings(&b, s, Options{Catalogue: i18n.Load(i18n.English)}), OpeningsJSON(&json, s)); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), tt.want) || strings.Contains(json.String(), `"packets"`) != (tt.n != nil) {
+			t.Errorf("no %q in\n%s%s", tt.want, b.String(), json.String())
 		}
 	}
 }

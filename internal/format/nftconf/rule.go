@@ -144,6 +144,7 @@ func (r *reader) counter() {
 		r.next()
 		return
 	}
+	r.b.Each(func(x *fact.Rule) { x.Counter = true })
 	for r.peek() == "packets" || r.peek() == "bytes" {
 		what := r.next()
 		n, _ := strconv.ParseUint(r.next(), 10, 64)

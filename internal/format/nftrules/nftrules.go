@@ -111,6 +111,7 @@ type element struct {
 type own struct {
 	comment        string
 	left           int // seconds until it ends, at least 1; 0: it does not
+	counter        bool
 	packets, bytes uint64
 }
 
@@ -245,7 +246,7 @@ func elementOf(b []byte) (e element) {
 
 func (o *own) count(x expression) {
 	if x.name == "counter" {
-		o.bytes, o.packets = x.at.u64(1), x.at.u64(2)
+		o.counter, o.bytes, o.packets = true, x.at.u64(1), x.at.u64(2)
 	}
 }
 
@@ -255,8 +256,8 @@ func (o own) apply(r *fact.Rule) {
 	if o.comment != "" {
 		r.Comment = o.comment
 	}
-	if o.packets != 0 {
-		r.Packets, r.Bytes = o.packets, o.bytes
+	if o.counter {
+		r.Counter, r.Packets, r.Bytes = true, o.packets, o.bytes
 	}
 }
 func (d *Dump) addSet(s *Set) {

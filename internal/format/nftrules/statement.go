@@ -11,7 +11,7 @@ import (
 
 // stepCounter: NFTA_COUNTER_BYTES 1, PACKETS 2.
 func stepCounter(m *machine, t table) {
-	m.each(func(r *fact.Rule) { r.Bytes, r.Packets = t.u64(1), t.u64(2) })
+	m.each(func(r *fact.Rule) { r.Counter, r.Bytes, r.Packets = true, t.u64(1), t.u64(2) })
 	if !m.ipt {
 		m.say(word{nft: "counter"})
 	}

@@ -89,6 +89,7 @@ func (e *entry) decodeHead(family string, l layout, b []byte) {
 		NarrowProto(r, p, inv&invProto != 0)
 	}
 	e.decodeFlags(family, l, b)
+	r.Counter = true
 	r.Packets = order.Uint64(b[l.head-16:])
 	r.Bytes = order.Uint64(b[l.head-8:])
 }
