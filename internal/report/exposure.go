@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
+	"time"
 
 	"demine/internal/explain"
 	"demine/internal/relate"
@@ -11,8 +13,9 @@ import (
 
 // Exposure writes who can reach what: one listener that others can reach a
 // row, with the rule that lets them in and where it is saved; those that only
-// this host can reach are named in short.
-func Exposure(w io.Writer, s *explain.Scan, o Options) error {
+// this host can reach are named in short. owners are those of leases, by their
+// names, as far as they are known.
+func Exposure(w io.Writer, s *explain.Scan, owners map[string]string, o Options) error {
 	p := newPrinter(s, o)
 	p.hang("", p.say("exposure.head", "host", s.Host.Name, "time", s.Taken), 0)
 	p.blank()
@@ -30,7 +33,7 @@ func Exposure(w io.Writer, s *explain.Scan, o Options) error {
 			open, rows = append(open, e), append(rows, p.exposureRow(e))
 		}
 	}
-	p.exposureRows(open, rows)
+	p.exposureRows(open, rows, owners)
 	p.inShort("exposure.apart", apart)
 	p.inShort("exposure.shut", shut)
 	p.blank()
@@ -67,7 +70,7 @@ func fromWord(from string) string {
 }
 
 // exposureRows writes the table with the reason below each row.
-func (p *printer) exposureRows(open []*relate.Exposure, rows [][]string) {
+func (p *printer) exposureRows(open []*relate.Exposure, rows [][]string, owners map[string]string) {
 	if len(open) == 0 {
 		p.bullet("-", p.say("exposure.none"), 0)
 		return
@@ -82,6 +85,7 @@ func (p *printer) exposureRows(open []*relate.Exposure, rows [][]string) {
 	p.b.WriteString(p.paint(p.tableLine(0, widths, rows[0]), dim) + "\n")
 	for i, e := range open {
 		p.b.WriteString(p.tableLine(0, widths, rows[i+1]) + "\n")
+		p.leased(e, owners)
 		p.because(e)
 	}
 }
@@ -113,9 +117,35 @@ func (p *printer) because(e *relate.Exposure) {
 	}
 	p.contained(e)
 	p.opened(e)
-	if e.Lease != "" {
-		p.hang("    ", p.say("exposure.lease", "leases", e.Lease), 0)
+}
+
+// leased says by which leases a listener can be reached, whose they are and for how
+// long: the rule below is the same one for all of them.
+func (p *printer) leased(e *relate.Exposure, owners map[string]string) {
+	if e.Lease == "" {
+		return
 	}
+	for _, id := range strings.Split(e.Lease, ", ") {
+		line := p.say("exposure.lease", "lease", id)
+		if who := owners[id]; who != "" {
+			line += p.say("in.brackets", "s", who)
+		}
+		if left := leftOfOpening(p.s, id); left > 0 {
+			line += p.sep() + p.say("exposure.lease.left", "left", left)
+		}
+		p.hang("    ", line+p.sep()+"demine lease show "+p.host(id), 0)
+	}
+}
+
+// leftOfOpening is the time that the packet filter leaves to a lease, of its sources
+// the last; 0: it is not known.
+func leftOfOpening(s *explain.Scan, id string) (left time.Duration) {
+	for i := range s.Openings {
+		if o := &s.Openings[i]; o.Lease == id {
+			left = max(left, time.Duration(o.Left)*time.Second)
+		}
+	}
+	return left
 }
 
 // contained says in which container a listener is and by which ports of the host

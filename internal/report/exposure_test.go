@@ -25,7 +25,7 @@ func TestExposureOfContainer(t *testing.T) {
 		"zh-CN": {"在容器 cache 中，镜像 redis:7", "最晚在", "发布为 0.0.0.0:16379", "绕过 INPUT", "由 root 打开"},
 	} {
 		var b bytes.Buffer
-		if err := Exposure(&b, s, Options{Catalogue: catalogue(t, lang), Width: 200}); err != nil {
+		if err := Exposure(&b, s, nil, Options{Catalogue: catalogue(t, lang), Width: 200}); err != nil {
 			t.Fatal(err)
 		}
 		text := strings.Join(strings.Fields(b.String()), " ")
@@ -33,6 +33,33 @@ func TestExposureOfContainer(t *testing.T) {
 			if !strings.Contains(text, w) && !strings.Contains(strings.ReplaceAll(text, " ", ""), strings.ReplaceAll(w, " ", "")) {
 				t.Errorf("%s: %q is not in:\n%s", lang, w, b.String())
 			}
+		}
+	}
+}
+
+// Before the rule of all leases stands by which one a listener is reached, whose it is
+// and for how long.
+func TestExposureByLease(t *testing.T) {
+	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Exposure: []relate.Exposure{{
+		Listener: "tcp 0.0.0.0:6380", Port: 6380, From: "some", Why: "rule", Chain: "input", RuleN: 4, Service: "redis", Because: "meta mark & 0x00001000",
+		Lease: "L-7Q2KD, L-22222"}},
+		Openings: []relate.OpenRule{{Lease: "L-7Q2KD", Left: 60}, {Lease: "L-7Q2KD", Left: 3600}},
+	}
+	for lang, want := range map[string][]string{
+		"en":    {"let in by lease L-7Q2KD (order-team)", "ends in 60 min · demine lease show L-7Q2KD", "let in by lease L-22222 · demine lease show L-22222", "meta mark"},
+		"zh-CN": {"由租约 L-7Q2KD 放行（order-team）", "60 分钟后结束 · demine lease show L-7Q2KD", "由租约 L-22222 放行 · demine lease show L-22222", "meta mark"},
+	} {
+		var b bytes.Buffer
+		if err := Exposure(&b, s, map[string]string{"L-7Q2KD": "order-team"}, Options{Catalogue: catalogue(t, lang), Width: 200}); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		for _, w := range want {
+			i := strings.Index(text, w)
+			if i < 0 {
+				t.Fatalf("%s: no %q, or not behind the others, in:\n%s", lang, w, b.String())
+			}
+			text = text[i+len(w):]
 		}
 	}
 }

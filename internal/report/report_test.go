@@ -84,7 +84,7 @@ type writer struct {
 var writers = []writer{
 	{"text", Text},
 	{"explain", func(w io.Writer, s *explain.Scan, o Options) error { return Explain(w, s, o, "") }},
-	{"exposure", Exposure},
+	{"exposure", func(w io.Writer, s *explain.Scan, o Options) error { return Exposure(w, s, nil, o) }},
 	{"doctor", Doctor},
 }
 
