@@ -271,6 +271,16 @@ func approvable(r *lease.Lease, by lease.Person) error {
 	return nil
 }
 
+// OpenRules are the rules that let others in, by a look at nothing but what runs and
+// the packet filter; none if there is no time for that: for completion, nothing else.
+func (l *Leases) OpenRules(ctx context.Context) []relate.OpenRule {
+	s := l.around(ctx)()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return relate.New(s).OpenRules()
+}
+
 // InState are the leases and requests that the records have in one of these
 // states, as far as they can be read: for completion, nothing else.
 func (l *Leases) InState(states ...string) []lease.Lease {

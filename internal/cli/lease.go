@@ -26,6 +26,13 @@ func (a *app) leaseCommand() *cobra.Command {
 	cmd.AddCommand(a.leaseOpenCommand(), a.leaseListCommand(), a.leaseShowCommand(), a.leaseExtendCommand(), a.leaseCloseCommand(),
 		a.leaseAuditCommand(), a.leaseAdoptCommand(),
 		a.leaseRequestCommand(), a.leaseApproveCommand(), a.leaseLogCommand(), a.leaseKeepCommand())
+	for _, c := range cmd.Commands() {
+		if c.Name() == "audit" {
+			withoutFiles(c, "from") // a look that was stored
+		} else {
+			withoutFiles(c)
+		}
+	}
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"demine/internal/agent"
 	"demine/internal/lease"
+	"demine/internal/relate"
 	"demine/internal/report"
 	"demine/internal/respond"
 )
@@ -53,7 +54,7 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 	rule := &changeFlags{}
 	cmd := &cobra.Command{
 		Use: "close LEASE|RULE", Short: a.c.Say("help.lease.close"), Long: a.c.Say("help.lease.close.long"),
-		ValidArgsFunction: a.leaseNames(false, lease.Open, lease.Requested),
+		ValidArgsFunction: a.ruleNames(a.leaseNames(false, lease.Open, lease.Requested), func(*relate.OpenRule) bool { return true }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && isRule(args[0]) {
 				rule.json = json

@@ -103,6 +103,7 @@ func (a *app) leaseAdoptCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "adopt RULE", Short: a.c.Say("help.lease.adopt"), Long: a.c.Say("help.lease.adopt.long"), Args: oneArg,
+		ValidArgsFunction: a.ruleNames(cobra.NoFileCompletions, leasable),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := needed(f.example, need{len(args) > 0, "cli.need.rule"}, need{!blank(f.who), "cli.need.who"}, need{!blank(f.why), "cli.need.why"})
 			if err == nil && !isRule(args[0]) {
