@@ -133,7 +133,8 @@ func (p *printer) leased(e *relate.Exposure, owners map[string]string) {
 		if left := leftOfOpening(p.s, id); left > 0 {
 			line += p.sep() + p.say("exposure.lease.left", "left", left)
 		}
-		p.hang("    ", line+p.sep()+"demine lease show "+p.host(id), 0)
+		p.hang("    ", line, 0)
+		p.command("demine lease show " + id)
 	}
 }
 

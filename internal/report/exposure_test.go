@@ -38,19 +38,19 @@ func TestExposureOfContainer(t *testing.T) {
 }
 
 // Before the rule of all leases stands by which one a listener is reached, whose it is
-// and for how long.
+// and for how long, and the command for more of it on one line.
 func TestExposureByLease(t *testing.T) {
 	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Exposure: []relate.Exposure{{
 		Listener: "tcp 0.0.0.0:6380", Port: 6380, From: "some", Why: "rule", Chain: "input", RuleN: 4, Service: "redis", Because: "meta mark & 0x00001000",
 		Lease: "L-7Q2KD, L-22222"}},
-		Openings: []relate.OpenRule{{Lease: "L-7Q2KD", Left: 60}, {Lease: "L-7Q2KD", Left: 3600}},
+		Openings: []relate.OpenRule{{Lease: "L-7Q2KD", Left: 60}, {Lease: "L-7Q2KD", Left: 7*3600 + 59*60}},
 	}
 	for lang, want := range map[string][]string{
-		"en":    {"let in by lease L-7Q2KD (order-team)", "ends in 60 min · demine lease show L-7Q2KD", "let in by lease L-22222 · demine lease show L-22222", "meta mark"},
-		"zh-CN": {"由租约 L-7Q2KD 放行（order-team）", "60 分钟后结束 · demine lease show L-7Q2KD", "由租约 L-22222 放行 · demine lease show L-22222", "meta mark"},
+		"en":    {"let in by lease L-7Q2KD (order-team)", "ends in 7 h 59 min\n    demine lease show L-7Q2KD\n", "let in by lease L-22222\n    demine lease show L-22222\n", "meta mark"},
+		"zh-CN": {"由租约 L-7Q2KD 放行（order-team）", "7 小时 59 分钟后结束\n    demine lease show L-7Q2KD\n", "由租约 L-22222 放行\n    demine lease show L-22222\n", "meta mark"},
 	} {
 		var b bytes.Buffer
-		if err := Exposure(&b, s, map[string]string{"L-7Q2KD": "order-team"}, Options{Catalogue: catalogue(t, lang), Width: 200}); err != nil {
+		if err := Exposure(&b, s, map[string]string{"L-7Q2KD": "order-team"}, Options{Catalogue: catalogue(t, lang), Width: 80}); err != nil {
 			t.Fatal(err)
 		}
 		text := b.String()

@@ -44,7 +44,7 @@ func Leases(w io.Writer, l *LeaseList, o Options) error {
 	for _, f := range l.Saved {
 		p.blank()
 		p.hangPainted(p.fold("● "), yellow, p.say("lease.saved", "file", f.Path), 0)
-		p.b.WriteString("    " + p.host(takeOut(f)) + "\n") // on one line, to be copied
+		p.command(takeOut(f))
 	}
 	return p.flush(w)
 }

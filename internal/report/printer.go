@@ -109,6 +109,9 @@ func (p *printer) hangPainted(head, code, s string, lines int) int {
 	return len(ls)
 }
 
+// command is written on a line of its own however long it is: to be copied.
+func (p *printer) command(s string) { p.b.WriteString("    " + p.host(s) + "\n") }
+
 // row writes "  label  text" with aligned texts.
 func (p *printer) row(label, s string, lines int) int {
 	return p.hang("  "+pad(label, p.labels())+"  ", s, lines)
