@@ -43,8 +43,11 @@ func TestAdoptable(t *testing.T) {
 			q.without = &rules[i]
 			out, err := l.Open(t.Context(), q)
 			var r *respond.Refusal
-			errors.As(err, &r)
-			if got := r != nil && r.ID == tt.want; got != (tt.want != "") || r == nil && (err != nil || len(out.Plan.Doorways) != 1) {
+			id := ""
+			if errors.As(err, &r) {
+				id = r.ID
+			}
+			if id != tt.want || tt.want == "" && (err != nil || len(out.Plan.Doorways) != 1) {
 				t.Errorf("%v, plan %+v", err, out.Plan)
 			}
 			if out.Lease != nil || len(f.held) > 0 {
