@@ -207,6 +207,9 @@ func (l *Leases) Request(ctx context.Context, q LeaseAsk) (LeaseAnswer, error) {
 		return LeaseAnswer{}, err
 	}
 	le := lease.Lease{ID: id, Ask: ask, State: lease.Requested, By: s.by, NetNS: d.space, Opened: d.now.Wall.Round(0), Service: p.Service, Container: p.Container}
+	if err := d.filter.MayCut(le.Admissions(0)); err != nil {
+		return LeaseAnswer{}, err
+	}
 	d.list = append(d.list, le)
 	err = errors.Join(d.save(), d.tell(lease.Event{Kind: lease.DidAsk, Lease: &le, By: &s.by}))
 	return LeaseAnswer{Plan: p, Lease: &le, Swept: Swept{Volatile: d.volatile()}}, err

@@ -3,9 +3,12 @@ package agent
 import (
 	"errors"
 	"net/netip"
+	"os"
+	"slices"
 	"testing"
 	"time"
 
+	"demine/internal/host/fixture"
 	"demine/internal/lease"
 	"demine/internal/respond"
 )
@@ -36,5 +39,36 @@ func TestWaits(t *testing.T) {
 		if tt.want == "" && err != nil || tt.want != "" && (!errors.As(err, &r) || r.ID != tt.want || r.Args["id"] != le.ID) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
+	}
+}
+
+// Flows that the kernel cannot end are refused by a plan and to whoever asks, and
+// not only when it is approved.
+func TestUncuttable(t *testing.T) {
+	l, f, _ := office(t)
+	base, err := os.ReadFile("../../rules/base.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.h, err = fixture.Parse(slices.Concat(base, (&opened{}).host())); err != nil {
+		t.Fatal(err)
+	}
+	q := LeaseAsk{DryRun: true, Ask: lease.Ask{Proto: "tcp", Port: 6380, From: []netip.Prefix{guest}, For: time.Hour, Who: "w", Why: "y", Cut: true}}
+	for name, do := range map[string]func() (LeaseAnswer, error){
+		"dry run": func() (LeaseAnswer, error) { return l.Open(t.Context(), q) },
+		"request": func() (LeaseAnswer, error) { return l.Request(t.Context(), q) },
+	} {
+		f.uncuttable = respond.Refuse("refuse.lease.cut", "error", "EOPNOTSUPP")
+		if out, err := do(); !errors.Is(err, f.uncuttable) || out.Lease != nil {
+			t.Errorf("%s: %+v, %v", name, out.Lease, err)
+		}
+		if ls, err := l.List(t.Context()); err != nil || len(ls.Leases) > 0 {
+			t.Errorf("%s: kept %+v, %v", name, ls.Leases, err)
+		}
+		f.uncuttable = nil
+		if _, err := do(); err != nil {
+			t.Errorf("%s where it can: %v", name, err)
+		}
+		saveLeases(t, l)
 	}
 }

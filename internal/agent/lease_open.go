@@ -75,7 +75,7 @@ func (d *desk) openFor(ctx context.Context, q LeaseAsk, request *lease.Lease, ar
 	}
 	if q.DryRun {
 		le := lease.Begin("", ask, d.now)
-		return out, unavailable(d.filter.MayCut(le.Admissions(0)))
+		return out, d.filter.MayCut(le.Admissions(0))
 	}
 	others, err := d.neighbours(ctx, &out.Plan, &out.Swept)
 	if err != nil {

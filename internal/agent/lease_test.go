@@ -32,6 +32,8 @@ type heldFilter struct {
 	slow     time.Duration                      // how long a look takes
 	blind    int                                // looks that see no element
 	unread   error                              // why the host's own rules cannot be read
+
+	uncuttable error // why the kernel ends no connections
 }
 
 func (f *heldFilter) Admit(_ context.Context, mark uint32, _ time.Time, doors []respond.Doorway, as []respond.Admission) error {
@@ -70,7 +72,7 @@ func (f *heldFilter) Dismiss(_ context.Context, as []respond.Admission) error {
 	return nil
 }
 
-func (f *heldFilter) MayCut([]respond.Admission) error { return nil }
+func (f *heldFilter) MayCut([]respond.Admission) error { return f.uncuttable }
 
 func (f *heldFilter) Used(context.Context, []respond.Admission) (map[string]int, error) {
 	return nil, respond.ErrUnavailable
