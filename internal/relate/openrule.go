@@ -31,7 +31,7 @@ type OpenRule struct {
 	Narrow   bool             `json:"narrow,omitempty"`   // it asks for more than these: an interface, a destination, a time …
 	Public   bool             `json:"public,omitempty"`   // it lets in somebody of the internet
 	Person   bool             `json:"person,omitempty"`   // people log in to this host from one of Sources
-	Packets  *uint64          `json:"packets,omitempty"`  // that it let in; nil: it does not count them
+	Packets  *uint64          `json:"packets,omitempty"`  // that it let in, at least; nil: it does not count them
 
 	Listeners []string `json:"listeners,omitempty"` // that it leads to; none: nothing listens
 	Service   string   `json:"service,omitempty"`   // of the first of them
@@ -186,9 +186,10 @@ func (x *Index) findOpenRules() (out []OpenRule) {
 	return append(out, x.leases()...)
 }
 
-// counted is how many packets a rule has matched; nil: it does not count them.
+// counted is how many packets a rule has matched; nil: it does not count them. In
+// stored scans one that counts may not say so.
 func counted(r *fact.Rule) *uint64 {
-	if !r.Counter {
+	if !r.Counter && r.Packets == 0 {
 		return nil
 	}
 	n := r.Packets
@@ -200,11 +201,15 @@ func (o *OpenRule) same(p OpenRule) bool {
 	return o.ID == p.ID && o.Text == p.Text && o.Chain == p.Chain && o.Table == p.Table && o.Family == p.Family && o.Backend == p.Backend
 }
 
-// join adds what another rule of the same text lets in.
+// join adds what another rule of the same text lets in. Of the packets the larger
+// number is kept: parts may have a count each, or all that of the rule.
 func (o *OpenRule) join(p *OpenRule) {
 	o.Sources = append(o.Sources, p.Sources...)
 	o.Ports = merged(append(o.Ports, p.Ports...))
 	o.Inverted, o.Narrow = o.Inverted || p.Inverted, o.Narrow || p.Narrow
+	if o.Packets == nil || p.Packets != nil && *p.Packets > *o.Packets {
+		o.Packets = p.Packets
+	}
 	if o.Proto != p.Proto {
 		o.Proto = ""
 	}

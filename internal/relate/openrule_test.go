@@ -301,3 +301,41 @@ func TestWithoutLeases(t *testing.T) {
 		t.Errorf("%+v of %+v", got, sets)
 	}
 }
+
+// What a rule lets in is told by the part of it that counted most, and as nothing
+// only where it counts; earlier scans have numbers without saying that they count.
+func TestOpenRulesCount(t *testing.T) {
+	counts := func(n uint64) fact.Rule { return fact.Rule{Counter: true, Packets: n} }
+	for name, tt := range map[string]struct {
+		rules []fact.Rule
+		want  string
+	}{
+		"counts":                      {[]fact.Rule{counts(7)}, "7"},
+		"counted nobody":              {[]fact.Rule{counts(0)}, "0"},
+		"does not count":              {[]fact.Rule{{}}, "nil"},
+		"counted, in an earlier scan": {[]fact.Rule{{Packets: 7}}, "7"},
+		"the first part idle":         {[]fact.Rule{counts(0), counts(7)}, "7"},
+		"the last part idle":          {[]fact.Rule{counts(7), counts(0)}, "7"},
+		"the first part counts not":   {[]fact.Rule{{}, counts(7)}, "7"},
+		"the last part counts not":    {[]fact.Rule{counts(7), {}}, "7"},
+		"no part counts":              {[]fact.Rule{{}, {}}, "nil"},
+	} {
+		sets := tables(strings.Repeat(door, len(tt.rules)))
+		for i, r := range slices.Backward(tt.rules) {
+			in := sets[0].Chains[0].Rules
+			at := &in[len(in)-len(tt.rules)+i]
+			at.Counter, at.Packets = r.Counter, r.Packets
+		}
+		got := drifting(sets, nil).OpenRules()
+		if len(got) != 1 {
+			t.Fatalf("%s: %+v", name, got)
+		}
+		said := "nil"
+		if got[0].Packets != nil {
+			said = fmt.Sprint(*got[0].Packets)
+		}
+		if said != tt.want {
+			t.Errorf("%s: %s packets, want %s", name, said, tt.want)
+		}
+	}
+}
