@@ -75,19 +75,12 @@ func (p *printer) exposureRows(open []*relate.Exposure, rows [][]string, owners 
 		p.bullet("-", p.say("exposure.none"), 0)
 		return
 	}
-	limits := []int{22, 18, 14, 11, 7}
-	widths := make([]int, len(limits))
-	for _, r := range rows {
-		for i, cell := range r {
-			widths[i] = max(widths[i], min(columns(cell), limits[i]))
+	p.tableBelow(0, []int{22, 18, 14, 11, 7}, rows, func(n int) {
+		if n > 0 {
+			p.leased(open[n-1], owners)
+			p.because(open[n-1])
 		}
-	}
-	p.b.WriteString(p.paint(p.tableLine(0, widths, rows[0]), dim) + "\n")
-	for i, e := range open {
-		p.b.WriteString(p.tableLine(0, widths, rows[i+1]) + "\n")
-		p.leased(e, owners)
-		p.because(e)
-	}
+	})
 }
 
 // because says by which rule a listener can be reached and where that rule is

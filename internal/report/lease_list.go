@@ -83,12 +83,7 @@ func (p *printer) leaseTable(l *LeaseList) {
 // others leave of the line, and are cut only where it is not enough for them.
 func leaseLimits(rows [][]string, line int) []int {
 	const from, who, why = 4, 5, 6
-	need := make([]int, len(rows[0]))
-	for _, r := range rows {
-		for i, cell := range r {
-			need[i] = max(need[i], columns(cell))
-		}
-	}
+	need := needed(rows)
 	room := line - 2*(len(need)-1)
 	for _, n := range need[:from] {
 		room -= n

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"demine/internal/explain"
@@ -100,7 +101,16 @@ func (p *printer) openRules(s *explain.Scan) {
 	for i := range rules {
 		rows = append(rows, p.openRuleRow(s, &rules[i]))
 	}
-	p.table(0, openLimits(rows, p.max), rows)
+	below := p.openBelow(rules, rows)
+	limits := openLimits(rows, p.max)
+	for _, cells := range rows[1:] {
+		cells[openPort] = p.fitPorts(cells[openPort], limits[openPort])
+	}
+	p.tableBelow(0, limits, rows, func(n int) {
+		if below[n] != "" {
+			p.hang("    ", below[n], 0)
+		}
+	})
 	for i := range rules {
 		switch p.doubt(s, &rules[i]) {
 		case 2:
@@ -129,21 +139,44 @@ func (p *printer) doubt(s *explain.Scan, o *relate.OpenRule) int {
 	return 1
 }
 
+const openPort, openFrom, openService = 1, 2, 3 // columns
+
+// openBelow takes out of the rows what must not be cut and has no room, and gives it for
+// below them: of two addresses with the same beginning nobody could tell who is let in.
+func (p *printer) openBelow(rules []relate.OpenRule, rows [][]string) []string {
+	below, limits := make([]string, len(rows)), openLimits(rows, p.max)
+	for n := range rules {
+		cells := rows[n+1]
+		switch o := &rules[n]; {
+		case o.Inverted:
+			below[n+1] = p.say("openrule.inverted", "rule", o.Text)
+		case columns(cells[openFrom]) > limits[openFrom]:
+			below[n+1] = p.say("openrule.from", "from", cells[openFrom])
+			cells[openFrom] = p.say("openrule.below")
+		}
+	}
+	return below
+}
+
+// fitPorts cuts ports, and never their protocol.
+func (p *printer) fitPorts(ports string, n int) string {
+	list, proto, has := strings.Cut(ports, "/")
+	if !has {
+		return ports
+	}
+	proto = "/" + proto
+	return fit(list, n-columns(proto), p.dots()) + proto
+}
+
 // openLimits are those of the columns: when a rule began or ends is never cut, and of
 // the others as much as the line has no room for, where it hurts least first.
 func openLimits(rows [][]string, line int) []int {
-	const port, from, service = 1, 2, 3
-	need := make([]int, len(rows[0]))
-	for _, r := range rows {
-		for i, cell := range r {
-			need[i] = max(need[i], columns(cell))
-		}
-	}
+	need := needed(rows)
 	over := 2*(len(need)-1) - line
 	for _, n := range need {
 		over += n
 	}
-	for _, c := range []struct{ col, least int }{{service, 9}, {from, 15}, {port, 11}, {service, 6}, {from, 11}, {port, 8}} {
+	for _, c := range []struct{ col, least int }{{openService, 9}, {openFrom, 18}, {openPort, 11}, {openService, 6}, {openFrom, 15}, {openPort, 8}} {
 		cut := max(0, min(over, need[c.col]-c.least))
 		need[c.col] -= cut
 		over -= cut
@@ -205,7 +238,10 @@ func (p *printer) openPorts(o *relate.OpenRule) string {
 }
 
 func (p *printer) openSources(o *relate.OpenRule) string {
-	if o.Everyone {
+	switch {
+	case o.Inverted:
+		return p.say("openrule.below")
+	case o.Everyone:
 		return p.say("openrule.everyone")
 	}
 	list := sources(o.Sources)

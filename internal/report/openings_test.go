@@ -30,7 +30,7 @@ func TestOpenings(t *testing.T) {
 		{ID: "O-333333", Proto: "tcp", Ports: port, Kept: "runtime", Keeper: "demine", Lease: "L-7Q2KD", Left: 60},
 	}}
 	for lang, want := range map[string][]string{
-		i18n.English: {"O-222222  6380/tcp        203.0.113.7 +1  none     2026-11-10     no     none", "≤ 2026-11-10", "80,443-445/tcp", "L-7Q2KD",
+		i18n.English: {"O-222222  6380/tcp        203.0.113.7 +1  none     2026-11-10    no     none", "≤ 2026-11-10", "80,443-445/tcp", "L-7Q2KD",
 			"nothing will close it", `-A INPUT\x1b[2J -j ACCEPT`, "opened 2026-11-10 20:42:00 UTC by ops", "demine lease adopt O-222222 --for 8h",
 			"If it was for a while: demine lease adopt O-444444 --from",
 			"O-444444  typed by hand; it may well be meant to stay", "/etc/nftables.conf holds leases"},
@@ -118,22 +118,27 @@ func TestOpeningsUnread(t *testing.T) {
 	}
 }
 
-// When a lease ends is never cut, and a line of the table fits a console.
+// When a lease ends, whom a rule lets in and by which protocol is never cut, and a line
+// of the table fits a console.
 func TestOpeningsLines(t *testing.T) {
 	s := &explain.Scan{Snapshot: &fact.Snapshot{}, Coverage: seen("firewall", "socket"), Openings: []relate.OpenRule{
 		{ID: "O-cc7581f9", Proto: "tcp", Ports: []fact.PortRange{{From: 30000, To: 32767}, {From: 8080, To: 8089}}, Kept: "saved", Everyone: true,
 			Listeners: []string{"tcp 0.0.0.0:8080"}, Service: "kube-controller-manager"},
+		{ID: "O-5e6f7a8b", Proto: "tcp", Kept: "saved", Sources: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("10.0.0.0/8")}},
+		{ID: "O-6f7a8b9c", Proto: "tcp", Kept: "saved", Inverted: true, Text: "ip saddr != 203.0.113.52", Sources: []netip.Prefix{netip.MustParsePrefix("203.0.113.52/32")}},
 		{ID: "O-1a2b3c4d", Proto: "tcp", Ports: []fact.PortRange{{From: 6380, To: 6380}}, Kept: "runtime", Lease: "L-7Q2KD", Left: 8*3600 + 59*60,
 			Sources: []netip.Prefix{netip.MustParsePrefix("2001:db8:1234:5678::/64")}},
 	}}
-	for lang, want := range map[string]string{i18n.English: "ends in 8 h 59 min", i18n.Chinese: "8 小时 59 分钟后结束"} {
+	for lang, want := range map[string]string{i18n.English: "→ 8 h 59 min ", i18n.Chinese: "→ 8 小时 59 分钟 "} {
 		for _, width := range []int{80, 160} {
 			var b strings.Builder
 			if err := Openings(&b, s, Options{Catalogue: i18n.Load(lang), Width: width}); err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(b.String(), want) || !strings.Contains(b.String(), "L-7Q2KD") || width > 80 && !strings.Contains(b.String(), "2001:db8:1234:5678::/64") {
-				t.Errorf("%s, %d columns:\n%s", lang, width, b.String())
+			for _, w := range []string{want, "L-7Q2KD", "2001:db8:1234:5678::/64", "198.51.100.0/24 +1", "/tcp  everyone", "ip saddr != 203.0.113.52\n"} {
+				if w = strings.Replace(w, "everyone", i18n.Load(lang).Say("openrule.everyone"), 1); !strings.Contains(b.String(), w) {
+					t.Errorf("%s, %d columns: no %q in\n%s", lang, width, w, b.String())
+				}
 			}
 			for line := range strings.Lines(b.String()) {
 				if columns(strings.TrimSpace(line)) > width {

@@ -5,6 +5,12 @@ import "strings"
 // table writes rows with aligned columns, two spaces apart; a cell that is
 // wider than its limit is cut. The last column takes what is left of the line.
 func (p *printer) table(indent int, limits []int, rows [][]string) {
+	p.tableBelow(indent, limits, rows, func(int) {})
+}
+
+// tableBelow is a table of which below writes what belongs under a row; that with the
+// number 0 is the head.
+func (p *printer) tableBelow(indent int, limits []int, rows [][]string, below func(int)) {
 	widths := make([]int, len(limits))
 	for _, r := range rows {
 		for i, cell := range r {
@@ -17,7 +23,19 @@ func (p *printer) table(indent int, limits []int, rows [][]string) {
 			line = p.paint(line, dim)
 		}
 		p.b.WriteString(line + "\n")
+		below(n)
 	}
+}
+
+// needed is how wide the columns of rows are.
+func needed(rows [][]string) []int {
+	need := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, cell := range r {
+			need[i] = max(need[i], columns(cell))
+		}
+	}
+	return need
 }
 
 func (p *printer) tableLine(indent int, widths []int, cells []string) string {
