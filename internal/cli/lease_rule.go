@@ -105,6 +105,9 @@ func (a *app) leaseAdoptCommand() *cobra.Command {
 		Use: "adopt RULE", Short: a.c.Say("help.lease.adopt"), Long: a.c.Say("help.lease.adopt.long"), Args: oneArg,
 		ValidArgsFunction: a.ruleNames(cobra.NoFileCompletions, leasable),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && isRule(args[0]) {
+				f.example = "demine lease adopt " + shellWord(args[0]) + adoptExample
+			}
 			err := needed(f.example, need{len(args) > 0, "cli.need.rule"}, need{!blank(f.who), "cli.need.who"}, need{!blank(f.why), "cli.need.why"})
 			if err == nil && !isRule(args[0]) {
 				err = misused(f.example, "cli.adopt-how")
