@@ -144,8 +144,12 @@ func (a *app) adopt(ctx context.Context, id string, f *leaseFlags, yes bool) err
 		return a.leaseAnswer(ctx, "", would, err, f.json)
 	case !f.json:
 		a.talkAll(sweptWords(&would.Swept))
-		if err := report.Adoption(a.out, r.rule, r.twins, &would.Plan, a.options()); err != nil || f.dryRun {
+		if err := report.Adoption(a.out, r.rule, r.twins, &would.Plan, a.options()); err != nil {
 			return err
+		}
+		if f.dryRun {
+			a.talk(a.c.Say("openrule.adopt.planned", "id", id))
+			return nil
 		}
 	}
 	switch {
