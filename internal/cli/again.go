@@ -1,11 +1,18 @@
 package cli
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// again is the command as it was typed, with one flag more.
+// again is the command as it was typed, with one flag more: behind -- it would be none.
 func (a *app) again(flag string) string {
+	at := slices.Index(a.typed, "--")
+	if at < 0 {
+		at = len(a.typed)
+	}
 	words := []string{"demine"}
-	for _, w := range append(a.typed[:len(a.typed):len(a.typed)], flag) {
+	for _, w := range slices.Insert(slices.Clone(a.typed), at, flag) {
 		words = append(words, shellWord(w))
 	}
 	return strings.Join(words, " ")

@@ -50,6 +50,19 @@ func TestConsentHint(t *testing.T) {
 	}
 }
 
+// A flag more stands where it is one.
+func TestAgain(t *testing.T) {
+	for typed, want := range map[string]string{
+		"lease close O-1a2b3c4d":    "demine lease close O-1a2b3c4d --yes",
+		"lease close -- O-1a2b3c4d": "demine lease close --yes -- O-1a2b3c4d",
+	} {
+		a := &app{typed: strings.Fields(typed)}
+		if got := a.again("--yes"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
 // contain asks nobody and shows no plan: what a guard kept it from is told all
 // the same, and the exit status is not that of success.
 func TestContainKeptFromIt(t *testing.T) {
