@@ -26,7 +26,8 @@ func seeNetworks(ctx context.Context, v *View, in *fact.Snapshot, _ Scope) (Part
 	own, gaps := v.Host().Kernel.Network(ctx, 0)
 	own.Own = true
 	p.Network, p.Gaps = append(p.Network, own), gaps
-	others := otherNamespaces(in)
+	self, _ := namespaces(in)
+	others := otherNamespaces(in, self)
 	maps.DeleteFunc(others, func(ns uint64, _ int) bool { return !listens(in, ns) })
 	for i, ns := range slices.Sorted(maps.Keys(others)) {
 		if i >= maxFilters {

@@ -21,19 +21,19 @@ const maxNamespaces = 512
 
 func seeSockets(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part, error) {
 	var p Part
-	ours, theirs := v.Host().Kernel.Sockets, v.Host().Kernel.Sockets
-	if sc.Served {
-		theirs = v.Host().Kernel.Listeners
-		if !overSSH(in) {
-			ours = theirs
+	self, login := namespaces(in)
+	list := func(ns uint64, pid int) ([]fact.Socket, error) {
+		if sc.Served && ns != login {
+			return v.Host().Kernel.Listeners(ctx, pid)
 		}
+		return v.Host().Kernel.Sockets(ctx, pid)
 	}
-	own, err := ours(ctx, 0)
+	own, err := list(self, 0)
 	if err != nil {
 		return p, err
 	}
 	p.Socket = own
-	others := otherNamespaces(in)
+	others := otherNamespaces(in, self)
 	if len(others) >= maxNamespaces-1 {
 		p.Gaps = append(p.Gaps, fact.Gap{Code: "too-many", What: "network namespaces"})
 	}
@@ -41,7 +41,7 @@ func seeSockets(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part
 		if ctx.Err() != nil {
 			return p, ctx.Err()
 		}
-		s, err := theirs(ctx, pid)
+		s, err := list(ns, pid)
 		if err != nil && !gone(err) {
 			p.Gaps = append(p.Gaps, fact.Gap{Code: gapCode(err), What: fmt.Sprintf("network namespace %d", ns), Detail: rootCause(err)})
 		}
@@ -50,42 +50,45 @@ func seeSockets(ctx context.Context, v *View, in *fact.Snapshot, sc Scope) (Part
 	return p, nil
 }
 
-// overSSH reports whether demine descends from an sshd that holds a connection.
-func overSSH(in *fact.Snapshot) bool {
+// noNamespace is the number of none.
+const noNamespace = ^uint64(0)
+
+// namespaces are the network namespaces of demine, 0 when that is not known, and of
+// the nearest sshd that it descends from, which holds the operator's connection.
+func namespaces(in *fact.Snapshot) (self, login uint64) {
 	above := map[int]*fact.Process{}
 	for i := range in.Process {
 		above[in.Process[i].PID] = &in.Process[i]
 	}
 	p := above[in.Host.Self]
+	if p == nil {
+		return 0, noNamespace
+	}
+	self = p.NetNS
 	for range maxLineage {
-		if p == nil {
-			return false
+		if p = above[p.PPID]; p == nil {
+			break
 		}
 		if p.SSHD() {
-			return true
+			return self, p.NetNS
 		}
-		p = above[p.PPID]
 	}
-	return false
+	return self, noNamespace
 }
 
 // otherNamespaces gives a process for each network namespace but demine's own.
-func otherNamespaces(in *fact.Snapshot) map[uint64]int {
+func otherNamespaces(in *fact.Snapshot, self uint64) map[uint64]int {
+	if self == 0 {
+		return nil // demine's own is not known: better none than twice
+	}
 	out := map[uint64]int{}
-	self := uint64(0)
 	for i := range in.Process {
 		p := &in.Process[i]
-		if p.PID == in.Host.Self {
-			self = p.NetNS
-		}
 		if _, ok := out[p.NetNS]; !ok && p.NetNS != 0 && len(out) < maxNamespaces {
 			out[p.NetNS] = p.PID
 		}
 	}
 	delete(out, self)
-	if self == 0 {
-		return nil // demine's own is not known: better none than twice
-	}
 	return out
 }
 

@@ -1,11 +1,15 @@
 package observe
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"demine/internal/fact"
+	"demine/internal/host"
 	"demine/internal/host/fixture"
 )
 
@@ -46,5 +50,38 @@ udp UNCONN 0.0.0.0:53 inode=3
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// askedOf notes in which namespaces all sockets were asked for, and in which those
+// that listen.
+type askedOf struct {
+	host.Kernel
+	all, listening *[]int
+}
+
+func (a askedOf) Sockets(_ context.Context, pid int) ([]fact.Socket, error) {
+	*a.all = append(*a.all, pid)
+	return nil, nil
+}
+
+func (a askedOf) Listeners(_ context.Context, pid int) ([]fact.Socket, error) {
+	*a.listening = append(*a.listening, pid)
+	return nil, nil
+}
+
+// The operator's connection is in the namespace of the sshd, wherever demine is.
+func TestServedFromElsewhere(t *testing.T) {
+	in := &fact.Snapshot{Host: fact.HostInfo{Self: 900}, Process: []fact.Process{
+		{PID: 900, PPID: 40, NetNS: 2}, {PID: 40, PPID: 7, NetNS: 2}, {PID: 7, PPID: 1, Comm: "sshd", NetNS: 1}, {PID: 1, Comm: "systemd", NetNS: 1}, {PID: 60, PPID: 1, NetNS: 3},
+	}}
+	var all, listening []int
+	v := &View{h: &host.Host{Kernel: askedOf{all: &all, listening: &listening}}}
+	if _, err := seeSockets(t.Context(), v, in, Scope{Served: true}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(listening)
+	if !slices.Equal(all, []int{7}) || !slices.Equal(listening, []int{0, 60}) {
+		t.Errorf("all of %d, listeners of %d", all, listening)
 	}
 }
