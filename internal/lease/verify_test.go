@@ -3,6 +3,7 @@ package lease
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +87,40 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Behind a break a trail may go on for as long as a file can be; not all of that is
+// read, whether it is lines or not.
+func TestVerifyEndless(t *testing.T) {
+	whole := chain(t, 3)
+	for name, rest := range map[string]string{"zeros": "\x00", "lines": "{}\n", "events": `{"n":9}` + "\n"} {
+		t.Run(name, func(t *testing.T) {
+			r := &endless{rest: []byte(strings.Repeat(rest, 1000))}
+			told := 0
+			got, err := Verify(io.MultiReader(strings.NewReader(whole), r), func(Event) { told++ })
+			if err != nil || !got.Rest || got.Lines != 2 || got.Broken != 4 || told < 3 || r.read > behindBreak+2*MaxEvent {
+				t.Errorf("%d told, %d bytes read, %+v, %v", told, r.read, got, err)
+			}
+		})
+	}
+	all := whole + strings.Repeat("\x00", behindBreak-MaxEvent) + "\n"
+	if got, err := Verify(strings.NewReader(all), func(Event) {}); err != nil || got.Rest || got.Broken != 4 {
+		t.Errorf("with an end: %+v, %v", got, err)
+	}
+}
+
+type endless struct {
+	rest []byte
+	read int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	n := 0
+	for n < len(p) {
+		n += copy(p[n:], e.rest[(e.read+n)%len(e.rest):])
+	}
+	e.read += n
+	return n, nil
 }
 
 // Whatever a trail holds, what is told as proved is a chain from its first line on,

@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"slices"
 
 	"demine/internal/lease"
 )
@@ -27,7 +28,7 @@ func LeaseTrail(w io.Writer, events []lease.Event, c *lease.TrailCheck, o Option
 	}
 	p.blank()
 	for i := range c.Trails {
-		p.trail(&c.Trails[i], c.Logged)
+		p.trail(&c.Trails[i], c)
 	}
 	for _, g := range c.Gaps {
 		p.hangPainted(p.fold("● "), red, p.say("lease.gap."+g.Kind, "id", g.ID, "lines", g.Lines, "where", g.Where), 0)
@@ -41,17 +42,25 @@ func LeaseTrail(w io.Writer, events []lease.Event, c *lease.TrailCheck, o Option
 	return p.flush(w)
 }
 
-// trail says how far one holds, and where the break is. logged is how many lines
-// the system log has of the trails.
-func (p *printer) trail(t *lease.Trail, logged int) {
+// trail says how far one holds, and where the break is. That nothing is missing at
+// its end only the rest of the check can tell.
+func (p *printer) trail(t *lease.Trail, c *lease.TrailCheck) {
 	var notes []string
 	note := func(id string, n int) { notes = append(notes, p.say(id, "n", n)) }
-	if t.Broken == 0 {
-		p.hang("", p.say("lease.trail.whole", "path", t.Path, "lines", t.Lines, "head", t.Head), 0)
-	} else {
+	whole := func(id string) { p.hang("", p.say(id, "path", t.Path, "lines", t.Lines, "head", t.Head), 0) }
+	switch {
+	case t.Broken == 0 && t.Lines == 0: // what there is to say of it is said as a gap
+	case t.Broken == 0 && len(c.Gaps) > 0:
+		whole("lease.trail.unbroken")
+	case t.Broken == 0:
+		whole("lease.trail.whole")
+	default:
 		p.hangPainted(p.fold("● "), red, p.say("lease.trail.broken", "path", t.Path, "line", t.Broken), 0)
 		note(orNone("lease.trail.holds", t.Lines), t.Lines)
-		note(orNone("lease.trail.logged", logged), logged)
+		note(orNone("lease.trail.logged", c.Logged), c.Logged)
+	}
+	if t.Rest {
+		note("lease.trail.rest", 0)
 	}
 	if t.Unread > 0 {
 		note("lease.trail.no-events", t.Unread)
@@ -79,7 +88,7 @@ func orNone(id string, n int) string {
 // it does, or was compared with nothing.
 func comparedWith(c *lease.TrailCheck) string {
 	switch {
-	case len(c.Gaps) > 0 || c.Blind && !c.Good():
+	case len(c.Gaps) > 0 || c.Blind && !c.Good() || slices.ContainsFunc(c.Trails, func(t lease.Trail) bool { return t.Rest }):
 		return ""
 	case !c.Good():
 		return "lease.trail.compared"
