@@ -188,14 +188,14 @@ func readHolder(f *os.File) Holder {
 
 // startOf is when a process started, in clock ticks after boot: field 22 of
 // /proc/PID/stat (proc(5)), counted from behind the name, which may hold
-// anything. 0: there is none.
+// anything. 0: there is none, or it has ended and nobody has asked yet for its status.
 func startOf(pid string) uint64 {
 	b, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
 		return 0
 	}
 	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-	if len(fields) < 20 {
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
 		return 0
 	}
 	var n uint64

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -827,5 +828,33 @@ func TestRead(t *testing.T) {
 	}
 	if i, _ := os.Stat(dir); i.Mode().Perm() != 0o755 {
 		t.Errorf("mode %v", i.Mode())
+	}
+}
+
+// A process that has ended holds nothing, also while its parent has not asked for its
+// status.
+func TestStartOfEnded(t *testing.T) {
+	c := exec.Command("/bin/sh", "-c", "read x")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := strconv.Itoa(c.Process.Pid)
+	if startOf(pid) == 0 {
+		t.Error("it runs, and is not there")
+	}
+	in.Close()
+	var left unix.Siginfo
+	if err := unix.Waitid(unix.P_PID, c.Process.Pid, &left, unix.WEXITED|unix.WNOWAIT, nil); err != nil { // it stays a zombie
+		t.Fatal(err)
+	}
+	if startOf(pid) != 0 {
+		t.Error("it has ended, and is there")
+	}
+	if err := c.Wait(); err != nil && c.ProcessState.ExitCode() != 1 {
+		t.Error(err)
 	}
 }
