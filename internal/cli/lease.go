@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,6 +95,14 @@ func shutLeases(l *agent.LeaseList) map[string]bool {
 		shut[l.Leases[i].ID] = l.Swept.Shut(&l.Leases[i])
 	}
 	return shut
+}
+
+// withoutPut is what was found but why a lease was not put back: where it was ended
+// since, or is told with that reason.
+func withoutPut(s *agent.Swept, id string) *agent.Swept {
+	out := *s
+	out.Trouble = slices.DeleteFunc(slices.Clone(s.Trouble), func(t agent.Trouble) bool { return t.ID == id && t.Doing == lease.DidPut })
+	return &out
 }
 
 // sweptWords say what was found to be other than the records say.

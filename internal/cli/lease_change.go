@@ -119,6 +119,9 @@ func closedSays(le *lease.Lease, used *int) []string {
 // counted), and what went wrong beside that.
 func (a *app) leaseChanged(cmd *cobra.Command, le *lease.Lease, left time.Duration, used *int, s *agent.Swept, err error, json bool, id string,
 	says ...string) error {
+	if le.State == lease.Closed {
+		s = withoutPut(s, le.ID)
+	}
 	swept, done := sweptWords(s), err == nil || le.State == lease.Closed || le.State == lease.Withdrawn
 	var wrote error
 	switch {

@@ -32,6 +32,27 @@ func TestClosedBesideError(t *testing.T) {
 	}
 }
 
+// Why a lease was not put back is not told of one that is closed by the same command;
+// what else was found is.
+func TestClosedNotPutBack(t *testing.T) {
+	swept := agent.Swept{Trouble: []agent.Trouble{
+		{ID: "L-7Q2KD", Doing: lease.DidPut, Err: errors.New("somebody shut it")}, {ID: "L-7Q2KD", Doing: lease.DidEnd, Err: errors.New("busy")},
+		{ID: "L-22222", Doing: lease.DidPut, Err: errors.New("another one")}}}
+	cmd := &cobra.Command{}
+	cmd.SetContext(t.Context())
+	for state, want := range map[string]bool{lease.Closed: false, lease.Open: true} {
+		a, st := printing()
+		le := lease.Lease{ID: "L-7Q2KD", State: state}
+		if err := a.leaseChanged(cmd, &le, 0, nil, &swept, nil, false, le.ID, "lease.closed"); err != nil {
+			t.Fatal(err)
+		}
+		got := st.err.String()
+		if strings.Contains(got, "somebody shut it") != want || !strings.Contains(got, "busy") || !strings.Contains(got, "another one") {
+			t.Errorf("%s: %s", state, got)
+		}
+	}
+}
+
 // That what was done is written down in memory alone is said once, in text and in JSON,
 // of an opening and of a change.
 func TestVolatileSaid(t *testing.T) {

@@ -48,6 +48,9 @@ func (a *app) leaseShow(ctx context.Context, id string, json bool) error {
 	if json {
 		return report.LeaseShownJSON(a.out, out, &l.Leases[at])
 	}
+	if l.Leases[at].HeldBy != "" {
+		out.Swept = sweptWords(withoutPut(&l.Swept, id))
+	}
 	a.talkAll(out.Swept)
 	return report.Lease(a.out, out, &l.Leases[at], a.plainOptions())
 }
