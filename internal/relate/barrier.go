@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"demine/internal/fact"
 )
@@ -124,7 +125,7 @@ func namesSenders(r *fact.Rule) bool {
 }
 
 // longestBarrier is how many bytes tell a barrier from others; of longer ones the
-// rest is a sum.
+// rest is a sum. So are characters that nobody sees, each of which makes six in JSON.
 const longestBarrier = 300
 
 // String names the barrier by what it is, not by its place: the same after the
@@ -141,9 +142,20 @@ func (b Barrier) String() string {
 	if len(b.Rules) == 0 {
 		s.WriteString("policy")
 	}
-	if s.Len() <= longestBarrier {
-		return s.String()
+	seen := graphic(s.String())
+	if seen == s.String() && len(seen) <= longestBarrier {
+		return seen
 	}
 	sum := sha256.Sum256([]byte(s.String()))
-	return strings.ToValidUTF8(s.String()[:longestBarrier], "") + "… " + hex.EncodeToString(sum[:8])
+	return strings.ToValidUTF8(seen[:min(len(seen), longestBarrier)], "") + "… " + hex.EncodeToString(sum[:8])
+}
+
+// graphic leaves out what is no character, or one that nobody sees.
+func graphic(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -106,15 +107,21 @@ func TestBarrierAimed(t *testing.T) {
 	}
 }
 
-// A long name is cut, and still tells one from another.
+// A long name is cut, what nobody sees is left out of it, and it still tells one from another.
 func TestBarrierName(t *testing.T) {
+	name := func(text string) string {
+		return Barrier{Chain: "ip filter INPUT", Rules: []*fact.Rule{{Text: text}}}.String()
+	}
 	long := strings.Repeat("ü", longestBarrier)
-	a := Barrier{Chain: "ip filter INPUT", Rules: []*fact.Rule{{Text: long + "1"}}}.String()
-	b := Barrier{Chain: "ip filter INPUT", Rules: []*fact.Rule{{Text: long + "2"}}}.String()
-	if a == b || len(a) > longestBarrier+40 || strings.ToValidUTF8(a, "?") != a {
-		t.Errorf("%q %q", a, b)
+	for _, c := range [][2]string{{long + "1", long + "2"}, {"a\x01", "a\x02"}, {"a\xff", "a\xfe"}, {"a\x01", "a"}, {"a\u2028", "a\u2029"}} {
+		a, b := name(c[0]), name(c[1])
+		if a == b || len(a) > longestBarrier+40 || strings.ToValidUTF8(a, "?") != a || strings.ContainsFunc(a, unseen) {
+			t.Errorf("%q %q", a, b)
+		}
 	}
 }
+
+func unseen(r rune) bool { return !unicode.IsGraphic(r) }
 
 // Of a published port they are in the chains of forward.
 func TestBarriersPublished(t *testing.T) {
