@@ -82,7 +82,7 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 
 // wouldClose shows the lease that close would end.
 func (a *app) wouldClose(ctx context.Context, id string, json bool) error {
-	err := a.leaseShow(ctx, id, json)
+	_, err := a.leaseShow(ctx, id, json) // close ends also one that is not in force
 	if err == nil {
 		a.talk(a.c.Say("lease.close.planned", "id", id))
 	}

@@ -21,36 +21,40 @@ func (a *app) leaseShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.leaseShow(cmd.Context(), id, json)
+			well, err := a.leaseShow(cmd.Context(), id, json)
+			if !well {
+				a.exit(exitPartly)
+			}
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
 	return cmd
 }
 
-func (a *app) leaseShow(ctx context.Context, id string, json bool) error {
+// leaseShow shows one lease; well, unless it should be open and is not in force, or
+// could not be ended whole.
+func (a *app) leaseShow(ctx context.Context, id string, json bool) (well bool, _ error) {
 	if err := a.mayRead(); err != nil {
-		return err
+		return true, err
 	}
 	l, err := a.leases().List(ctx)
 	if err != nil {
-		return a.leaseStopped(ctx, id, err)
+		return true, a.leaseStopped(ctx, id, err)
 	}
 	out := shownList(&l)
 	at := slices.IndexFunc(l.Leases, func(le lease.Lease) bool { return le.ID == id })
 	if at < 0 {
 		a.talkAll(out.Swept)
-		return a.leaseStopped(ctx, id, agent.ErrNoLease)
+		return true, a.leaseStopped(ctx, id, agent.ErrNoLease)
 	}
-	if slices.ContainsFunc(l.Swept.Trouble, func(t agent.Trouble) bool { return t.ID == id }) {
-		a.exit(exitPartly)
-	}
+	well = !slices.ContainsFunc(l.Swept.Trouble, func(t agent.Trouble) bool { return t.ID == id })
 	if json {
-		return report.LeaseShownJSON(a.out, out, &l.Leases[at])
+		return well, report.LeaseShownJSON(a.out, out, &l.Leases[at])
 	}
 	if l.Leases[at].HeldBy != "" {
 		out.Swept = sweptWords(withoutPut(&l.Swept, id))
 	}
 	a.talkAll(out.Swept)
-	return report.Lease(a.out, out, &l.Leases[at], a.plainOptions())
+	return well, report.Lease(a.out, out, &l.Leases[at], a.plainOptions())
 }
