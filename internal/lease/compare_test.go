@@ -118,3 +118,12 @@ func TestCompareTwoTrails(t *testing.T) {
 		t.Error("over is what was closed, and not what was about to be")
 	}
 }
+
+// Of a trail that was not read to its end nothing can be said to be missing.
+func TestCompareRest(t *testing.T) {
+	rec := Records{Leases: []Lease{{ID: "L-22222", State: Open}}, Ever: true, Told: strings.Repeat("f", 64)}
+	c := NewTold().Compare([]Trail{{Lines: 1, Broken: 2, Rest: true}}, rec, respond.Admitted{Mark: 1}, []Logged{{"a", "auth.log"}})
+	if len(c.Gaps) > 0 || c.Good() {
+		t.Errorf("%+v", c)
+	}
+}

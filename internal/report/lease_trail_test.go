@@ -124,3 +124,24 @@ func TestTrailJSON(t *testing.T) {
 		t.Errorf("%+v", got.Trails)
 	}
 }
+
+// A chain without a break is called whole only if nothing else is missing, and one of
+// which the end was not read is compared with nothing.
+func TestTrailLacks(t *testing.T) {
+	whole := lease.Trail{Path: "/s/trail", Lines: 2, Head: "ab"}
+	for name, tt := range map[string]struct {
+		check       lease.TrailCheck
+		says, never string
+	}{
+		"whole": {lease.TrailCheck{Trails: []lease.Trail{whole}}, "The trail /s/trail is whole: 2 lines", "What it lacks"},
+		"cut off": {lease.TrailCheck{Trails: []lease.Trail{whole}, Gaps: []lease.Gap{{Kind: lease.GapCut}}},
+			"The trail /s/trail has no break: 2 lines, the last one ab. What it lacks:", "is whole"},
+		"emptied": {lease.TrailCheck{Trails: []lease.Trail{{Path: "/s/trail"}}, Gaps: []lease.Gap{{Kind: lease.GapGone}}}, "THE TRAIL IS GONE", "lines, the last one"},
+		"endless": {lease.TrailCheck{Trails: []lease.Trail{{Path: "/s/trail", Lines: 1, Broken: 2, Rest: true}}},
+			"more stands behind the break than demine reads", "hold nothing that it does not tell"},
+	} {
+		if got := trailText(t, i18n.English, nil, &tt.check); !strings.Contains(got, tt.says) || strings.Contains(got, tt.never) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
