@@ -257,6 +257,7 @@ func history() []respond.Run {
 		rs = append(rs, r)
 	}
 	rs[1].By = respond.Operator{UID: 1000}
+	rs[3].Plan.Command = "lease adopt O-1a2b3c4d"
 	rs[2].By.Peer = "2001:db8:1234:5678:9abc:def0:1234:5678"
 	return rs
 }

@@ -23,7 +23,7 @@ func Runs(w io.Writer, rs []respond.Run, o Options) error {
 	for _, r := range newest(rs) {
 		rows = append(rows, p.historyRow(&r))
 	}
-	limits := []int{8, 23, 8, 16, 7, 40}
+	limits := []int{6, 23, 11, 15, 7, 40}
 	if p.max < 72 { // no room for all of it: from where is in demine show
 		limits = []int{6, 12, 7, 12, 5}
 		for i := range rows {
@@ -38,11 +38,12 @@ func Runs(w io.Writer, rs []respond.Run, o Options) error {
 
 func (p *printer) historyRow(r *respond.Run) []string {
 	done, _ := tally(r)
+	command, _, _ := strings.Cut(r.Plan.Name(), " O-") // of which rule is in demine show
 	state := r.State
 	if p.c.Has("history.state." + state) {
 		state = p.say("history.state." + state)
 	}
-	return []string{p.host(r.ID), p.clock(r.Began), p.host(r.Plan.Kind), p.host(state),
+	return []string{p.host(r.ID), p.clock(r.Began), p.host(command), p.host(state),
 		fmt.Sprintf("%d/%d", done, len(r.Plan.Steps)), p.by(&r.By)}
 }
 
