@@ -20,8 +20,7 @@ func (a *app) leaseCommand() *cobra.Command {
 	var json bool // as of ls
 	cmd := &cobra.Command{
 		Use: "lease [COMMAND]", Short: a.c.Say("help.lease"), Long: a.c.Say("help.lease.long"), Args: a.noCommand,
-		SuggestionsMinimumDistance: 2,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return a.leaseList(cmd.Context(), json) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.leaseList(cmd.Context(), json) },
 	}
 	cmd.Flags().BoolVar(&json, "json", false, a.c.Say("help.flag.json"))
 	cmd.AddCommand(a.leaseOpenCommand(), a.leaseListCommand(), a.leaseShowCommand(), a.leaseExtendCommand(), a.leaseCloseCommand(),

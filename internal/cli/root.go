@@ -18,7 +18,7 @@ func (a *app) root() *cobra.Command {
 	scan := &scanFlags{}
 	root := &cobra.Command{
 		Use: "demine", Short: a.c.Say("help.demine"), Long: a.c.Say("help.demine.long"),
-		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
+		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:              a.noCommand,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.settle() },
@@ -114,14 +114,26 @@ func (a *app) noCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	help, like := cmd.CommandPath()+" --help", cmd.SuggestionsFor(args[0])
+	help, like := cmd.CommandPath()+" --help", nearest(cmd, args[0])
 	switch {
-	case len(like) == 0:
+	case like == "":
 		return misused(help, "cli.other-command", "name", args[0])
 	case cmd.HasParent(): // most of its commands want arguments
-		return misused(help, "cli.like-command", "name", args[0], "like", like[0])
+		return misused(help, "cli.like-command", "name", args[0], "like", like)
 	}
-	return misused(cmd.CommandPath()+" "+like[0], "cli.other-command", "name", args[0])
+	return misused(cmd.CommandPath()+" "+like, "cli.other-command", "name", args[0])
+}
+
+// nearest is the command whose name differs in the fewest letters from what was typed;
+// empty: none is like it.
+func nearest(cmd *cobra.Command, typed string) string {
+	const most = 2
+	for cmd.SuggestionsMinimumDistance = 1; cmd.SuggestionsMinimumDistance <= most; cmd.SuggestionsMinimumDistance++ {
+		if like := cmd.SuggestionsFor(typed); len(like) > 0 {
+			return like[0]
+		}
+	}
+	return ""
 }
 
 // noArgs and oneArg are cobra's, with a sentence in both languages.
