@@ -10,6 +10,21 @@ import (
 	"demine/internal/lease"
 )
 
+// What a cell that was cut does not use of its column the reason has.
+func TestLeasesNoColumnWasted(t *testing.T) {
+	clock := lease.Clock{Wall: time.Unix(1795260000, 0), Boot: time.Hour, ID: "b"}
+	ask := lease.Ask{Proto: "tcp", Port: 8080, For: 7*time.Hour + 59*time.Minute, Who: "order-team", Why: "ticket 812",
+		From: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8:1234::/48")}}
+	l := &LeaseList{Leases: []lease.Lease{lease.Begin("L-7Q2KD", ask, clock)}, Clock: clock, Kept: true, Used: map[string]int{}}
+	var b strings.Builder
+	if err := Leases(&b, l, Options{Width: 80}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "ticket 812") {
+		t.Error(b.String())
+	}
+}
+
 // The time that is left is never cut, nothing is where the line has room for it,
 // and no line is longer than that.
 func TestLeasesFit(t *testing.T) {

@@ -3,7 +3,7 @@ package report
 import "strings"
 
 // table writes rows with aligned columns, two spaces apart; a cell that is
-// wider than its limit is cut. The last column takes what is left of the line.
+// wider than its limit is cut, and a column as wide as what is left of its cells. The last column takes what is left of the line.
 func (p *printer) table(indent int, limits []int, rows [][]string) {
 	p.tableBelow(indent, limits, rows, func(int) {})
 }
@@ -14,7 +14,7 @@ func (p *printer) tableBelow(indent int, limits []int, rows [][]string, below fu
 	widths := make([]int, len(limits))
 	for _, r := range rows {
 		for i, cell := range r {
-			widths[i] = max(widths[i], min(columns(cell), limits[i]))
+			widths[i] = max(widths[i], columns(fit(cell, limits[i], p.dots())))
 		}
 	}
 	for n, r := range rows {
