@@ -263,10 +263,15 @@ func (d *desk) request(id string) (*lease.Lease, error) {
 		return nil, err
 	}
 	le, err := d.find(id)
-	if err != nil || le.State != lease.Requested {
+	switch {
+	case err != nil:
 		return nil, ErrNoLease
+	case le.State == lease.Requested:
+		return le, nil
+	case le.Over(d.now) == "":
+		return nil, respond.Refuse("refuse.lease.approved", "id", id, "until", le.Until)
 	}
-	return le, nil
+	return nil, ErrNoLease
 }
 
 // approvable: two accounts, and two logins that both are root's alone are one.

@@ -487,3 +487,18 @@ func TestApproveTooLate(t *testing.T) {
 		t.Errorf("the trail ends with %q", got)
 	}
 }
+
+// What is open already is said to be so, whoever approves it; what is over is not there.
+func TestApproveOpen(t *testing.T) {
+	l, f, now := office(t)
+	le := give(t, l, f)
+	_, err := l.Approve(t.Context(), le.ID, nil, false, true)
+	var r *respond.Refusal
+	if !errors.As(err, &r) || r.ID != "refuse.lease.approved" || r.Args["until"] != le.Until {
+		t.Error(err)
+	}
+	pass(now, 2*time.Hour)
+	if _, err := l.Approve(t.Context(), le.ID, nil, false, true); !errors.Is(err, ErrNoLease) {
+		t.Errorf("over: %v", err)
+	}
+}
