@@ -57,11 +57,17 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 		ValidArgsFunction: a.ruleNames(a.leaseNames(false, lease.Open, lease.Requested), func(*relate.OpenRule) bool { return true }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && isRule(args[0]) {
+				if err := unmeant(cmd, args[0], "cli.close-flag-lease", "drop-established"); err != nil {
+					return err
+				}
 				rule.json = json
 				return a.closeRule(cmd.Context(), args[0], rule)
 			}
 			id, err := leaseID(cmd, args)
 			if err != nil {
+				return err
+			}
+			if err := unmeant(cmd, id, "cli.close-flag-rule", "yes", "revert"); err != nil {
 				return err
 			}
 			if rule.dryRun {
@@ -78,6 +84,16 @@ func (a *app) leaseCloseCommand() *cobra.Command {
 	cmd.Flags().BoolVarP(&rule.yes, "yes", "y", false, a.c.Say("help.flag.yes"))
 	cmd.Flags().DurationVar(&rule.revert, "revert", respond.DefaultRevert, a.c.Say("help.flag.revert"))
 	return cmd
+}
+
+// unmeant refuses flags that say nothing of what is to be closed.
+func unmeant(cmd *cobra.Command, what, id string, flags ...string) error {
+	for _, f := range flags {
+		if cmd.Flags().Changed(f) {
+			return misused("demine lease close "+what, id, "flag", "--"+f)
+		}
+	}
+	return nil
 }
 
 // wouldClose shows the lease that close would end.
