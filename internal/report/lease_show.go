@@ -75,9 +75,9 @@ func (p *printer) leasePeople(le *lease.Lease) []leaseFact {
 }
 
 func (p *printer) leasePerson(who *lease.Person, at time.Time) string {
-	by := p.say("lease.event.by", "account", who.Account)
+	by := p.say("lease.show.by", "account", who.Account)
 	if who.Peer != "" {
-		by = p.say("lease.event.by.from", "account", who.Account, "peer", who.Peer)
+		by = p.say("lease.show.by.from", "account", who.Account, "peer", who.Peer)
 	}
 	if at.IsZero() {
 		return by

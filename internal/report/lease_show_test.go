@@ -42,7 +42,7 @@ func TestLeaseShown(t *testing.T) {
 		want   []string
 	}{
 		{"open", open, i18n.English, nil, append([]string{"L-7Q2KD  6380/tcp  open\n"}, whole...)},
-		{"open", open, i18n.Chinese, nil, []string{"L-7Q2KD  6380/tcp  已开放\n", "到期    20:00:00（剩余 8 小时）", "申请    由 alice，来自 203.0.113.99", "批准", "越过    ip filter INPUT 中的规则", "连接    3"}},
+		{"open", open, i18n.Chinese, nil, []string{"L-7Q2KD  6380/tcp  已开放\n", "到期    20:00:00（剩余 8 小时）", "申请    alice（来自 203.0.113.99）\n", "批准    12:00:00 · bob\n", "放行于  ip filter INPUT", "越过    ip filter INPUT 中的规则“-A", "连接    3"}},
 		{"not counted", open, i18n.English, errors.New("busy"), []string{"connections  cannot be told: busy"}},
 		{"held up", held, i18n.English, nil, []string{"not in force, it lets nobody in: held up by the policy of ip filter INPUT"}},
 		{"held up", held, i18n.Chinese, nil, []string{"未生效，没有放行任何人：挡住它的是 ip filter INPUT 的默认策略"}},
