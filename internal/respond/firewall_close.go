@@ -133,6 +133,9 @@ func closedDetail(sets []fact.Ruleset, with closeWith) i18n.Message {
 			return i18n.M("firewall.close.still-open", "port", with.Port, "family", familyWord(v6), "by", by)
 		}
 	}
+	if with.Named { // it may have let in less than everybody, of whom nothing was asked
+		return i18n.M("openrule.close.done.port", "port", with.Port)
+	}
 	return i18n.M("firewall.close.done", "port", with.Port)
 }
 

@@ -3,6 +3,7 @@ package respond
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,6 +90,29 @@ func TestCloseNamed(t *testing.T) {
 				t.Errorf("undone, the file is not as before:\n%s", b)
 			}
 		})
+	}
+}
+
+// Of a rule that was named nothing is said but what was proved: it may have let in one
+// address, and the port may never have been open to everybody.
+func TestClosedDetail(t *testing.T) {
+	const shut = "*filter\n:INPUT DROP [0:0]\n%sCOMMIT\n"
+	for _, tt := range []struct {
+		name  string
+		rules string
+		with  closeWith
+		want  string
+	}{
+		{"to everybody", "", closeWith{Proto: "tcp", Port: 8500}, "firewall.close.done"},
+		{"named", "", closeWith{Proto: "tcp", Port: 8500, Named: true}, "openrule.close.done.port"},
+		{"named, of all ports", "", closeWith{Named: true}, "openrule.close.done"},
+		{"named, and another opens it", "-A INPUT -p tcp -m tcp --dport 8500 -j ACCEPT\n", closeWith{Proto: "tcp", Port: 8500, Named: true}, "firewall.close.still-open"},
+	} {
+		tt.with.Rule.Family = "ip"
+		sets := iptablessave.Parse(fmt.Appendf(nil, shut, tt.rules), "ip", "")
+		if got := closedDetail(sets, tt.with); got.ID != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got.ID, tt.want)
+		}
 	}
 }
 
