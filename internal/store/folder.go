@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"demine/internal/i18n"
 	"demine/internal/respond"
 )
 
@@ -95,17 +96,26 @@ var (
 	errWritten = errors.New("can be written by others")
 )
 
+// otherwise says what helps when a folder cannot be set right: only that on the disk has
+// another name where one is given.
+func otherwise(path string) i18n.Message {
+	if path == RunDir {
+		return i18n.M("store.unsafe.run")
+	}
+	return i18n.M("store.unsafe.state")
+}
+
 // unsafe makes a Refusal of a reason not to trust a folder.
 func unsafe(path string, err error) error {
 	switch {
 	case errors.Is(err, errLink):
-		return respond.Refuse("store.unsafe.link", "path", path)
+		return respond.Refuse("store.unsafe.link", "path", path, "else", otherwise(path))
 	case errors.Is(err, errOwner):
-		return respond.Refuse("store.unsafe.owner", "path", path)
+		return respond.Refuse("store.unsafe.owner", "path", path, "else", otherwise(path))
 	case errors.Is(err, errWritten):
-		return respond.Refuse("store.unsafe.writable", "path", path)
+		return respond.Refuse("store.unsafe.writable", "path", path, "else", otherwise(path))
 	case err == nil:
-		return respond.Refuse("store.unsafe.link", "path", path) // too many of them
+		return respond.Refuse("store.unsafe.link", "path", path, "else", otherwise(path)) // too many of them
 	}
 	return fmt.Errorf("state folder %s: %w", path, err)
 }

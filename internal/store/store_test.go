@@ -24,6 +24,7 @@ import (
 
 	"demine/internal/explain"
 	"demine/internal/fact"
+	"demine/internal/i18n"
 	"demine/internal/respond"
 )
 
@@ -510,6 +511,21 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 	if err := s.SaveScan(&explain.Scan{ID: "S-1"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// Of the folder in memory it is not said that --state names another one.
+func TestUnsafeAdvice(t *testing.T) {
+	for path, want := range map[string]string{DefaultDir: "store.unsafe.state", "/srv/state": "store.unsafe.state", RunDir: "store.unsafe.run"} {
+		for _, reason := range []error{errLink, errOwner, errWritten, nil} {
+			var r *respond.Refusal
+			if err := unsafe(path, reason); !errors.As(err, &r) {
+				t.Fatal(err)
+			}
+			if m, ok := r.Args["else"].(i18n.Message); !ok || m.ID != want {
+				t.Errorf("%s, %v: %v, want %s", path, reason, r.Args["else"], want)
+			}
+		}
 	}
 }
 
