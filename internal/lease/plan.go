@@ -139,7 +139,7 @@ func (p *Plan) doorways(n *relate.Net) error {
 	for _, o := range p.doors {
 		places, why, ok := n.Doorways(o.door, o.from, p.Mark)
 		if !ok {
-			return respond.Refuse("refuse.lease.no-place", "port", p.Port, "reach", reached(why))
+			return respond.Refuse("refuse.lease.no-place", "port", p.Port, "from", names(o.from), "reach", reached(why))
 		}
 		for _, at := range places {
 			var d respond.Doorway

@@ -51,6 +51,22 @@ func TestMakeOwnAddress(t *testing.T) {
 	}
 }
 
+// Whom no rule lets in is named: of everybody, those of the family that the host passes
+// on to nobody.
+func TestDoorwaysNowhere(t *testing.T) {
+	s := host("drop", "password")
+	s.Network = []fact.Network{{Own: true, Interfaces: []fact.Interface{{Name: "eth0", Index: 2, Up: true, Addrs: []netip.Prefix{netip.MustParsePrefix("203.0.113.1/24")}}}}}
+	everybody4, everybody6 := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, []netip.Prefix{netip.MustParsePrefix("::/0")}
+	p := Plan{Ask: Ask{Proto: "tcp", Port: 6380}, Mark: 1, doors: []opening{
+		{relate.Door{Proto: "tcp", Addr: netip.MustParseAddr("203.0.113.1"), Port: 6380}, everybody4},
+		{relate.Door{Proto: "tcp", Addr: netip.MustParseAddr("2001:db8::5"), Port: 6380, V6: true}, everybody6}}}
+	err := p.doorways(relate.NetOf(s))
+	var r *respond.Refusal
+	if !errors.As(err, &r) || r.ID != "refuse.lease.no-place" || !slices.Equal(r.Args["from"].([]string), names(everybody6)) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestMake(t *testing.T) {
 	guest := netip.MustParsePrefix("203.0.113.7/32")
 	strange := fact.Rule{Unknown: []string{"bpf"}, Verdict: "accept", Text: "bpf accept"}
