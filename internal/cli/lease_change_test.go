@@ -106,8 +106,8 @@ func TestClosedConnections(t *testing.T) {
 		want   string
 		script string
 	}{
-		{"none", false, &none, "en", "", `"connections": 0`}, {"some", false, &two, "en", "2 connections that it let in go on", `"connections": 2`},
-		{"some", false, &two, "zh-CN", "它放进的 2 个连接仍会继续", `"connections": 2`}, {"not counted", false, nil, "en", "if there are any, go on", ""},
+		{"none", false, &none, "en", "", `"connections": 0`}, {"some", false, &two, "en", "2 connections that it let in are not cut", `"connections": 2`},
+		{"some", false, &two, "zh-CN", "它放进的 2 个连接没有被切断", `"connections": 2`}, {"not counted", false, nil, "en", "if there are any, are not cut", ""},
 		{"cut", true, nil, "en", "", ""},
 	} {
 		for _, json := range []bool{false, true} {
