@@ -37,7 +37,8 @@ func (l *Leases) List(ctx context.Context) (LeaseList, error) {
 	d.moved = !out.Kept // nobody has seen whether the host's own rules still let them in
 	out.Swept, err = d.reconcile(ctx)
 	out.Leases, out.Clock, out.Swept.Damaged = d.list, d.now, d.st.LeasesAside() // the keeper is mostly the first to see it
-	d.release()                                                                  // what follows may take a while
+
+	d.release() // what follows may take a while
 	out.Saved = l.savedLeases(ctx)
 	var as []respond.Admission
 	for _, le := range d.opened() {
