@@ -81,7 +81,7 @@ type desk struct {
 
 	keeper *keeper // nil: it is not the keeper who looks
 	later  bool    // what a reload threw out is not put back this time
-	moved  bool    // the filter is not as it was when all leases were in force
+	moved  bool    // the filter is not, or may not be, as it was when all leases were in force
 }
 
 // How long the lock is waited for: whoever holds it changes the packet filter,
@@ -241,6 +241,13 @@ func (d *desk) any(ok func(*lease.Lease) bool) bool {
 
 // closed reports whether none is open.
 func (d *desk) closed() bool { return !d.any(func(*lease.Lease) bool { return true }) }
+
+// kept reports whether a keeper runs. Without one nobody has seen whether the host's
+// own rules still let the leases in: see desk.moved.
+func (d *desk) kept() bool {
+	_, there := d.st.Keeper(d.space)
+	return there
+}
 
 // volatile says why list and trail are in memory alone; empty: they are not. It is
 // known last: a disk may fill up in between.

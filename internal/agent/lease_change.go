@@ -33,8 +33,8 @@ func (l *Leases) List(ctx context.Context) (LeaseList, error) {
 		return out, err
 	}
 	defer d.close()
-	_, out.Kept = d.st.Keeper(d.space)
-	d.moved = !out.Kept // nobody has seen whether the host's own rules still let them in
+	out.Kept = d.kept()
+	d.moved = !out.Kept
 	out.Swept, err = d.reconcile(ctx)
 	out.Leases, out.Clock, out.Swept.Damaged = d.list, d.now, d.st.LeasesAside() // the keeper is mostly the first to see it
 
@@ -66,8 +66,7 @@ func (l *Leases) change(ctx context.Context, id string, closing bool,
 		return lease.Lease{}, Swept{}, err
 	}
 	defer d.close()
-	_, kept := d.st.Keeper(d.space)
-	d.moved = !kept && !closing
+	d.moved = !closing && !d.kept()
 	s, err := d.reconcile(ctx)
 	if err != nil && !closing {
 		return lease.Lease{}, s, err

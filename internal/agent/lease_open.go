@@ -134,7 +134,7 @@ func (d *desk) record(ctx context.Context, out LeaseAnswer, le lease.Lease, s si
 		return out, errors.Join(err, d.takeBack(ctx, []lease.Lease{le}), d.save())
 	}
 	out.Lease, out.Swept.Volatile = &le, d.volatile()
-	if _, there := d.st.Keeper(d.space); there {
+	if d.kept() {
 		return out, nil
 	}
 	if err := d.startup(ctx); err != nil { // it ends all the same: the kernel sees to that

@@ -105,8 +105,8 @@ func (a *app) wouldClose(ctx context.Context, id string, json bool) error {
 	return err
 }
 
-// staying counts the connections that go on when a lease is closed; nil: that cannot
-// be told, or none does.
+// staying counts the connections that are not cut when a lease is closed; nil: that
+// cannot be told, or nothing was closed, or all were cut.
 func (a *app) staying(ctx context.Context, le *lease.Lease) *int {
 	if le.State != lease.Closed || le.Cut {
 		return nil

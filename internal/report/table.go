@@ -3,7 +3,8 @@ package report
 import "strings"
 
 // table writes rows with aligned columns, two spaces apart; a cell that is
-// wider than its limit is cut, and a column as wide as what is left of its cells. The last column takes what is left of the line.
+// wider than its limit is cut, and a column as wide as what is left of its cells. The
+// last column takes what is left of the line.
 func (p *printer) table(indent int, limits []int, rows [][]string) {
 	p.tableBelow(indent, limits, rows, func(int) {})
 }

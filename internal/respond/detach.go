@@ -13,11 +13,12 @@ import (
 
 // Detach starts this very program anew, in a session of its own, without a
 // terminal and with a clean environment: it goes on when the login ends. It is
-// the one that undoes what nobody confirms, or that keeps leases. It leaves the control group of the
-// login too, with which logind may end it (KillUserProcesses, logind.conf(5)), and takes along no
-// descriptor of the caller's: a script's lock would be held, and its pipe open, for hours.
+// the one that undoes what nobody confirms, or that keeps leases. It leaves the
+// control group of the login too, with which logind may end it (KillUserProcesses,
+// logind.conf(5)), and takes along no descriptor of the caller's: a script's lock
+// would be held, and its pipe open, for hours.
 func Detach(args ...string) error {
-	_ = keepDescriptors() // better with them than not at all
+	_ = closeOnExec() // better with them than not at all
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	cmd.Dir = "/"
@@ -29,16 +30,16 @@ func Detach(args ...string) error {
 	return cmd.Process.Release()
 }
 
-// keepDescriptors sees to it that no program started from here on gets any but
+// closeOnExec sees to it that no program started from here on gets any descriptor but
 // the first three. Go's own are so from the beginning.
-func keepDescriptors() error {
+func closeOnExec() error {
 	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil { // Linux 5.11
 		return nil
 	}
-	return keepListed()
+	return closeListedOnExec()
 }
 
-func keepListed() error {
+func closeListedOnExec() error {
 	open, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 
 // A descriptor that the caller left open is not handed on, whichever way the kernel
 // has for it.
-func TestKeepDescriptors(t *testing.T) {
-	for name, keep := range map[string]func() error{"close_range": keepDescriptors, "one by one": keepListed} {
+func TestCloseOnExec(t *testing.T) {
+	for name, mark := range map[string]func() error{"close_range": closeOnExec, "one by one": closeListedOnExec} {
 		t.Run(name, func(t *testing.T) {
 			fd, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_DIRECTORY, 0) // without O_CLOEXEC, as a shell does
 			if err != nil {
@@ -30,7 +30,7 @@ func TestKeepDescriptors(t *testing.T) {
 			if !handedOn() {
 				t.Fatal("it is not handed on to begin with")
 			}
-			if err := keep(); err != nil || handedOn() {
+			if err := mark(); err != nil || handedOn() {
 				t.Errorf("it is handed on: %v", err)
 			}
 		})
